@@ -1,0 +1,65 @@
+#include "lock.h"
+#include "cpu.h"
+
+#include <limits.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+/* A critical section here is some tens of instructions; a hundred pauses outlast it, and cost
+ * less than the two system calls of a sleep. */
+#define KI_LOCK_SPINS 100
+
+/* The holder was descheduled: nobody wakes us, so look again after a growing nap. */
+#define KI_LOCK_NAP_NS     50000
+#define KI_LOCK_NAP_MAX_NS 1000000
+
+void ki_futex_wait(ki_atomic(uint32_t) *word, uint32_t expected, int64_t timeout_ns)
+{
+    struct timespec limit = { timeout_ns / 1000000000, timeout_ns % 1000000000 };
+
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, timeout_ns < 0 ? NULL : &limit, NULL, 0);
+}
+
+void ki_futex_wake(ki_atomic(uint32_t) *word, int count)
+{
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
+}
+
+KIO_COLD void ki_lock_slow(struct ki_lock *lock)
+{
+    int64_t nap_ns = KI_LOCK_NAP_NS;
+
+    for (;;) {
+        for (int i = 0; i < KI_LOCK_SPINS; i++) {
+            uint32_t free_word = 0;
+
+            /* relaxed look first: spinning readers share the line. acquire: pairs with ki_unlock */
+            if (ki_load_relaxed(&lock->word) == 0 &&
+                ki_cas_strong_acquire(&lock->word, &free_word, 1))
+                return;
+            ki_cpu_pause();
+        }
+        ki_futex_wait(&lock->word, 1, nap_ns);
+        if (nap_ns < KI_LOCK_NAP_MAX_NS)
+            nap_ns *= 2;
+    }
+}
+
+#ifdef KIOTO_DEBUG
+static _Thread_local unsigned held[KI_RANK_COUNT];
+
+void ki_rank_enter(enum ki_rank rank)
+{
+    for (int r = rank; r < KI_RANK_COUNT; r++)
+        ki_assert(!held[r]);
+    held[rank]++;
+}
+
+void ki_rank_leave(enum ki_rank rank)
+{
+    ki_assert(held[rank]);
+    held[rank]--;
+}
+#endif

@@ -1,0 +1,42 @@
+/*
+ * The seam to the kernel: which fds have something to say. One per runtime; every parked worker
+ * waits in it, so that the kernel wakes exactly one of them for an event, a wake or a timer, and a
+ * worker that blocks never takes the driver with it.
+ */
+#ifndef KI_DRIVER_POLLER_H
+#define KI_DRIVER_POLLER_H
+
+#include <kioto/config.h>
+
+struct ki_poller {
+    int epoll_fd;
+    int wake_fd;  /* eventfd, edge-triggered, never read: each write wakes one waiter */
+    int timer_fd; /* timerfd, edge-triggered; -1: none (the waiter's timeout serves) */
+};
+
+/* What one wait saw, besides the readiness it delivered. */
+struct ki_polled {
+    int events;  /* readiness events delivered to their wakers */
+    bool woken;  /* somebody called ki_poller_wake */
+    bool timer;  /* the timerfd fired */
+};
+
+/* 0 or a negative errno; with_timer: make the timerfd too. */
+KIO_MUST_USE int ki_poller_open(struct ki_poller *p, bool with_timer);
+void ki_poller_close(struct ki_poller *p);
+
+/* token: what readiness.c gave; the fd must be non-blocking. 0 or a negative errno. */
+KIO_MUST_USE int ki_poller_add(struct ki_poller *p, int fd, uint64_t token);
+void ki_poller_remove(struct ki_poller *p, int fd);
+
+/* Waits at most timeout_ns (0: looks; negative: for ever), then hands each event to its
+ * readiness, which wakes. EINTR counts as nothing seen. Any number of threads at once. */
+struct ki_polled ki_poller_wait(struct ki_poller *p, int64_t timeout_ns);
+
+/* Any thread, also a signal handler: one waiter (the next, if there is none) returns. */
+void ki_poller_wake(struct ki_poller *p);
+
+/* Monotonic nanoseconds at which the timerfd fires; INT64_MAX: never. */
+void ki_poller_set_timer(struct ki_poller *p, int64_t deadline_ns);
+
+#endif

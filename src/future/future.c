@@ -1,0 +1,27 @@
+/* What happens when a future ends: its children go, newest first, then what it holds. */
+#include <kioto/async.h>
+
+const char kio_over_[2];
+
+void kio_finish_slow_(kio_future *f)
+{
+    while (f->child)
+        kio_drop_(f->child);
+    if (f->type->drop)
+        f->type->drop(f);
+}
+
+void kio_drop_(kio_future *f)
+{
+    if (!f->type)
+        return;
+    if (kio_is_live_(f)) {
+        kio_finish(f);
+        return;
+    }
+    kio_unlink_(f);
+    if (f->state == KIO_KEPT) {
+        f->state = KIO_DONE;
+        kio_finish_slow_(f);
+    }
+}

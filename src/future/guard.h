@@ -1,0 +1,38 @@
+/*
+ * Guards: mistakes of the user that the compiler cannot see. A failed guard prints the place, what
+ * happened, the fix and the async backtrace, and aborts.
+ */
+#ifndef KI_FUTURE_GUARD_H
+#define KI_FUTURE_GUARD_H
+
+#include <kioto/async.h>
+
+#include <stdio.h>
+
+/* What this thread is polling right now. Written by whoever polls tasks, around the loop. */
+struct ki_here {
+    const char *stack_base; /* frames of the poll lie below it; NULL: nothing is polled here */
+    kio_future *root;       /* the task's outermost future; NULL outside a poll */
+    const char *task_name;  /* may be NULL */
+};
+
+extern _Thread_local struct ki_here ki_here;
+
+/* Whether ptr points into the C stack of the poll that runs now: gone when it returns. */
+static inline bool ki_on_poll_stack(const void *ptr)
+{
+    return (const char *)ptr < ki_here.stack_base &&
+           (const char *)ptr >= (const char *)__builtin_frame_address(0);
+}
+
+/* what: one sentence of what happened; fix: what to do instead. */
+KIO_NORETURN KIO_COLD void ki_guard_fail(struct kio_place at, const char *fix, const char *what, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The place of the async function that runs now: its file, and the line it last waited at. */
+struct kio_place ki_guard_here(void);
+
+/* The chain of awaits from `root` inwards, one a line. */
+void ki_backtrace_print(FILE *to, const kio_future *root);
+
+#endif
