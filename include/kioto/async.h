@@ -258,7 +258,9 @@ static inline bool kio_waker_will_wake(kio_waker a, kio_waker b)
 
 /* What one poll of a task shares with everything polled inside it. Private. */
 struct kio_run {
-    int budget; /* operations left before the task has to yield */
+    int budget;                /* operations left before the task has to yield */
+    bool yielded;              /* the task goes to the back of the queue after this poll */
+    struct kio_wakeable *self; /* the task's own waker */
 };
 
 /* Handed down from the executor through every poll. Made by kio_context_init(). */

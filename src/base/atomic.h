@@ -62,4 +62,10 @@
     atomic_compare_exchange_strong_explicit(p, expected, v, memory_order_seq_cst,                  \
                                             memory_order_seq_cst)
 
+/* For words that public headers declare without _Atomic. */
+#define ki_bare_load_relaxed(p)     __atomic_load_n(p, __ATOMIC_RELAXED)
+#define ki_bare_load_acquire(p)     __atomic_load_n(p, __ATOMIC_ACQUIRE)
+#define ki_bare_store_relaxed(p, v) __atomic_store_n(p, v, __ATOMIC_RELAXED)
+#define ki_bare_store_release(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
+
 #endif

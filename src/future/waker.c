@@ -10,7 +10,7 @@ void kio_waker_wake_by_ref(kio_waker waker)
 
     if (!waker.to)
         return;
-    type = __atomic_load_n(&waker.to->type, __ATOMIC_RELAXED);
+    type = ki_bare_load_relaxed(&waker.to->type);
     if (type)
         type->wake(waker.to);
 }

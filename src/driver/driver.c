@@ -1,0 +1,301 @@
+#include "driver.h"
+#include "../base/mem.h"
+
+#include <errno.h>
+
+/* Wakers collected under the lock and woken after it. 32 as Tokio: two cache lines of pointers
+ * and more than most turns have. */
+#define KI_FIRE_BATCH 32
+
+_Thread_local struct ki_driver *ki_driver_here;
+
+static void lock(struct ki_driver *d)
+{
+    if (d->all->shared)
+        ki_lock(&d->lock, KI_RANK_WHEEL);
+}
+
+static void unlock(struct ki_driver *d)
+{
+    if (d->all->shared)
+        ki_unlock(&d->lock, KI_RANK_WHEEL);
+}
+
+/* Under the lock: what others may read without it. relaxed: a hint, the wheel is looked at under
+ * its lock; sleepers that miss a change are woken by the beat (sched/idle.h). */
+static void publish_locked(struct ki_driver *d)
+{
+    ki_store_relaxed(&d->next_ns, ki_wheel_next(&d->wheel));
+}
+
+void ki_timer_arm(struct ki_driver *d, struct kio_timer_ *t, kio_waker waker)
+{
+    t->waker = kio_waker_clone(waker);
+    lock(d);
+    ki_wheel_arm(&d->wheel, t);
+    t->driver = d;
+    if (t->deadline_ns < ki_load_relaxed(&d->next_ns))
+        ki_store_relaxed(&d->next_ns, t->deadline_ns);
+    unlock(d);
+}
+
+bool ki_timer_rearm(struct kio_timer_ *t, kio_waker waker)
+{
+    /* acquire: pairs with fire, which lets go of the timer with its store of NULL */
+    struct ki_driver *d = ki_bare_load_acquire(&t->driver);
+    kio_waker old = { NULL };
+    bool armed;
+
+    if (!d)
+        return false;
+    lock(d);
+    armed = t->driver != NULL;
+    if (armed && !kio_waker_will_wake(t->waker, waker)) {
+        old = t->waker;
+        t->waker = kio_waker_clone(waker);
+    }
+    unlock(d);
+    kio_waker_drop(old);
+    return armed;
+}
+
+kio_waker ki_timer_take(struct kio_timer_ *t)
+{
+    /* acquire: as ki_timer_rearm */
+    struct ki_driver *d = ki_bare_load_acquire(&t->driver);
+    kio_waker waker = { NULL };
+
+    if (!d)
+        return waker;
+    lock(d);
+    if (t->driver) {
+        ki_wheel_cancel(&d->wheel, t);
+        waker = t->waker;
+        t->waker.to = NULL;
+        t->driver = NULL;
+    }
+    unlock(d);
+    return waker;
+}
+
+/* Wakes what is due; with a batch of wakers at a time, because no foreign code runs under a lock. */
+static void fire(struct ki_driver *d, int64_t now_ns)
+{
+    unsigned count;
+
+    do {
+        kio_waker batch[KI_FIRE_BATCH];
+        struct kio_timer_ *t;
+
+        count = 0;
+        lock(d);
+        while (count < KI_FIRE_BATCH && (t = ki_wheel_take(&d->wheel, now_ns))) {
+            batch[count++] = t->waker;
+            t->waker.to = NULL;
+            /* release: pairs with ki_timer_rearm and _cancel: from here on it is the owner's */
+            ki_bare_store_release(&t->driver, NULL);
+        }
+        publish_locked(d);
+        unlock(d);
+        for (unsigned i = 0; i < count; i++)
+            kio_waker_wake(batch[i]);
+    } while (count == KI_FIRE_BATCH);
+}
+
+/* As fire(), for a clock that shows exact instants: of the tick's timers only those due by now_ns.
+ * True: there may be more. */
+static bool fire_exactly(struct ki_driver *d, int64_t now_ns)
+{
+    int64_t tick_end = now_ns > INT64_MAX - KI_TICK_NS ? INT64_MAX
+                                                       : (now_ns + KI_TICK_NS - 1) & ~(KI_TICK_NS - 1);
+    kio_waker batch[KI_FIRE_BATCH];
+    struct kio_timer_ *later = NULL;
+    struct kio_timer_ *t;
+    unsigned count = 0;
+
+    while (count < KI_FIRE_BATCH && (t = ki_wheel_take(&d->wheel, tick_end))) {
+        if (t->deadline_ns > now_ns) {
+            t->next = later;
+            later = t;
+            continue;
+        }
+        batch[count++] = t->waker;
+        t->waker.to = NULL;
+        t->driver = NULL;
+    }
+    while ((t = later)) {
+        later = t->next;
+        ki_wheel_arm(&d->wheel, t);
+    }
+    for (unsigned i = 0; i < count; i++)
+        kio_waker_wake(batch[i]);
+    return count == KI_FIRE_BATCH;
+}
+
+bool ki_driver_step(struct ki_driver *d, int64_t at_ns)
+{
+    int64_t next = ki_wheel_earliest(&d->wheel);
+
+    if (next > at_ns) {
+        ki_clock_jump(&d->clock, at_ns);
+        return true;
+    }
+    ki_clock_jump(&d->clock, next);
+    while (fire_exactly(d, d->clock.now_ns))
+        ;
+    return false;
+}
+
+/* ---- current_thread ----------------------------------------------------------------------- */
+
+static void turn_paused(struct ki_drivers *all, struct ki_driver *d, int64_t max_ns)
+{
+    /* Nothing to run: jump to the next timer, unless a job or a wake may still come first. */
+    struct ki_polled seen = ki_poller_wait(&all->poller, 0);
+
+    if (max_ns == 0 || seen.events || seen.woken)
+        return;
+    if (ki_wheel_earliest(&d->wheel) == INT64_MAX || (all->busy && all->busy(all->busy_arg)))
+        ki_poller_wait(&all->poller, max_ns);
+    else
+        ki_driver_step(d, INT64_MAX - 1);
+}
+
+static void turn_alone(struct ki_park *park, void *local, int64_t max_ns)
+{
+    struct ki_drivers *all = (struct ki_drivers *)park; /* its first member */
+    struct ki_driver *d = local;
+    int64_t wait_ns = max_ns;
+
+    if (d->clock.paused) {
+        turn_paused(all, d, max_ns);
+        return;
+    }
+    if (max_ns != 0) {
+        int64_t next = ki_wheel_next(&d->wheel);
+        int64_t until = next == INT64_MAX ? INT64_MAX : next - ki_clock_refresh(&d->clock);
+
+        if (until < 0)
+            until = 0;
+        if (until != INT64_MAX && (max_ns < 0 || until < max_ns))
+            wait_ns = until;
+    }
+    ki_poller_wait(&all->poller, wait_ns);
+    if (d->wheel.count)
+        fire(d, ki_clock_refresh(&d->clock));
+}
+
+/* ---- multi_thread ------------------------------------------------------------------------- */
+
+/* The sleepers' timerfd goes off at the earlier of what is set and at_ns. */
+static void set_alarm(struct ki_drivers *all, int64_t at_ns)
+{
+    /* relaxed look first: mostly an earlier one is set. The lock keeps an earlier setting from
+     * being overwritten by a later one. */
+    if (ki_load_relaxed(&all->alarm_ns) <= at_ns)
+        return;
+    ki_lock(&all->alarm_lock, KI_RANK_LEAF);
+    if (ki_load_relaxed(&all->alarm_ns) > at_ns) {
+        ki_store_relaxed(&all->alarm_ns, at_ns);
+        ki_poller_set_timer(&all->poller, at_ns);
+    }
+    ki_unlock(&all->alarm_lock, KI_RANK_LEAF);
+}
+
+static void alarm_in(struct ki_park *park, int64_t max_ns)
+{
+    struct ki_drivers *all = (struct ki_drivers *)park;
+
+    /* One clock reading a park, not one a poll. */
+    set_alarm(all, ki_clock_add(ki_clock_now(), max_ns));
+}
+
+static int64_t earliest_of_all(struct ki_drivers *all)
+{
+    int64_t best = INT64_MAX;
+
+    for (unsigned i = 0; i < all->count; i++) {
+        int64_t next = ki_load_relaxed(&all->each[i].next_ns); /* see publish_locked */
+
+        if (next < best)
+            best = next;
+    }
+    return best;
+}
+
+static void turn_shared(struct ki_park *park, void *local, int64_t max_ns)
+{
+    struct ki_drivers *all = (struct ki_drivers *)park;
+    struct ki_driver *mine = local;
+    struct ki_polled seen;
+    int64_t now_ns;
+
+    if (max_ns != 0) {
+        int64_t next = earliest_of_all(all);
+
+        if (next != INT64_MAX)
+            set_alarm(all, next);
+    }
+    seen = ki_poller_wait(&all->poller, max_ns);
+    if (seen.timer)
+        ki_store_relaxed(&all->alarm_ns, INT64_MAX); /* it fired; who sleeps next sets it again */
+    if (!seen.timer && earliest_of_all(all) == INT64_MAX)
+        return;
+    now_ns = ki_clock_refresh(&mine->clock);
+    for (unsigned i = 0; i < all->count; i++) {
+        if (ki_load_relaxed(&all->each[i].next_ns) <= now_ns)
+            fire(&all->each[i], now_ns);
+    }
+}
+
+/* ---- life --------------------------------------------------------------------------------- */
+
+static void unpark(struct ki_park *park)
+{
+    ki_poller_wake(&((struct ki_drivers *)park)->poller);
+}
+
+static void no_alarm(struct ki_park *park, int64_t max_ns)
+{
+    (void)park;
+    (void)max_ns;
+}
+
+struct ki_drivers *ki_drivers_new(unsigned count, bool shared, int *err)
+{
+    struct ki_drivers *all = ki_mem_zalloc(sizeof *all + count * sizeof all->each[0]);
+
+    *err = -ENOMEM;
+    if (!all)
+        return NULL;
+    *err = ki_poller_open(&all->poller, shared);
+    if (*err) {
+        ki_mem_free(all);
+        return NULL;
+    }
+    all->park = (struct ki_park){
+        .turn = shared ? turn_shared : turn_alone,
+        .unpark = unpark,
+        .alarm = shared ? alarm_in : no_alarm,
+    };
+    all->count = count;
+    all->shared = shared;
+    ki_store_relaxed(&all->alarm_ns, INT64_MAX);
+    for (unsigned i = 0; i < count; i++) {
+        struct ki_driver *d = &all->each[i];
+
+        d->all = all;
+        ki_clock_init(&d->clock);
+        ki_wheel_init(&d->wheel, d->clock.now_ns);
+        ki_store_relaxed(&d->next_ns, INT64_MAX);
+    }
+    return all;
+}
+
+void ki_drivers_free(struct ki_drivers *all)
+{
+    if (!all)
+        return;
+    ki_poller_close(&all->poller);
+    ki_mem_free(all);
+}

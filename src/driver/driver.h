@@ -1,0 +1,78 @@
+/*
+ * The driver: implements sched/park.h. One turn = I/O, then timers that are due; what they wake
+ * goes to the calling worker's queue.
+ *
+ * One struct ki_driver a worker (its wheel and its clock), one struct ki_drivers a runtime (the
+ * poller). On current_thread the one wheel needs no lock and the wait's timeout is the alarm. On
+ * multi_thread each wheel has a lock, because a timer may be cancelled from another worker, and
+ * because whoever comes by fires what is due in any wheel; the alarm of the sleepers is a timerfd
+ * in the epoll set, so the kernel wakes one of them.
+ *
+ * Access: wheel and a timer's links, waker, driver: under the lock (multi_thread), or the thread's
+ * own. clock: the worker's own. next_ns: written under the lock, read by everybody.
+ */
+#ifndef KI_DRIVER_DRIVER_H
+#define KI_DRIVER_DRIVER_H
+
+#include "../base/clock.h"
+#include "../base/lock.h"
+#include "../sched/park.h"
+#include "poller.h"
+#include "wheel.h"
+
+struct ki_drivers;
+
+struct ki_driver {
+    struct ki_drivers *all;
+    struct ki_clock clock;
+    struct ki_lock lock;
+    ki_atomic(int64_t) next_ns; /* no timer of the wheel is due before; INT64_MAX: none */
+    struct ki_wheel wheel;
+};
+
+struct ki_drivers {
+    struct ki_park park;
+    struct ki_poller poller;
+    unsigned count;
+    bool shared; /* multi_thread: lock, and use the timerfd */
+    struct ki_lock alarm_lock;
+    ki_atomic(int64_t) alarm_ns; /* the timerfd fires then; INT64_MAX: it does not */
+    /* Jobs in flight hold the jump of a paused clock; may be NULL. */
+    unsigned (*busy)(void *arg);
+    void *busy_arg;
+    struct ki_driver each[];
+};
+
+/* This thread's; NULL: no runtime here. */
+extern _Thread_local struct ki_driver *ki_driver_here;
+
+/* NULL and *err: a negative errno. */
+KIO_MUST_USE struct ki_drivers *ki_drivers_new(unsigned count, bool shared, int *err);
+void ki_drivers_free(struct ki_drivers *all);
+
+/* Now by this driver's clock, at most a little later; see base/clock.h. */
+static inline int64_t ki_driver_now(struct ki_driver *d)
+{
+    return ki_clock_bound(&d->clock);
+}
+
+/* Arms a timer that is not armed; its deadline_ns is set. The waker is cloned. */
+void ki_timer_arm(struct ki_driver *d, struct kio_timer_ *t, kio_waker waker);
+
+/* Still armed: its waker is now this one, true. Fired: false. */
+bool ki_timer_rearm(struct kio_timer_ *t, kio_waker waker);
+
+/* Armed or fired or neither: afterwards nobody else touches it. Gives the waker of one that was
+ * armed to the caller, otherwise an empty one. */
+kio_waker ki_timer_take(struct kio_timer_ *t);
+
+static inline void ki_timer_cancel(struct kio_timer_ *t)
+{
+    kio_waker_drop(ki_timer_take(t));
+}
+
+/* Paused clock only: goes to the next timer due up to at_ns, and fires what is due then; true:
+ * there was none, and the clock shows at_ns. */
+bool ki_driver_step(struct ki_driver *d, int64_t at_ns);
+
+#endif

@@ -1,0 +1,254 @@
+#include "wheel.h"
+#include "../base/panic.h"
+
+#include <string.h>
+
+/* The first tick at which a deadline is certainly over. */
+static uint64_t tick_of(int64_t deadline_ns)
+{
+    return ((uint64_t)deadline_ns + KI_TICK_NS - 1) >> KI_TICK_SHIFT;
+}
+
+/* The lowest bit of tick that level n (0: the one above level 0) looks at. */
+static unsigned shift_of(unsigned n)
+{
+    return KI_L0_BITS + n * KI_LN_BITS;
+}
+
+void ki_wheel_init(struct ki_wheel *w, int64_t now_ns)
+{
+    memset(w, 0, sizeof *w);
+    w->tick = (uint64_t)now_ns >> KI_TICK_SHIFT;
+}
+
+static void link_timer(struct kio_timer_ **head, struct kio_timer_ *t)
+{
+    t->next = *head;
+    t->prev = head;
+    if (t->next)
+        t->next->prev = &t->next;
+    *head = t;
+}
+
+static void unlink_timer(struct kio_timer_ *t)
+{
+    *t->prev = t->next;
+    if (t->next)
+        t->next->prev = t->prev;
+    t->prev = NULL;
+}
+
+/* Puts a timer where its tick belongs, seen from w->tick. */
+static void place(struct ki_wheel *w, struct kio_timer_ *t)
+{
+    uint64_t tick = tick_of(t->deadline_ns);
+    uint64_t differ;
+    unsigned n;
+    unsigned i;
+
+    if (tick < w->tick)
+        tick = w->tick;
+    differ = tick ^ w->tick;
+    if (differ < KI_L0_SLOTS) {
+        i = tick & (KI_L0_SLOTS - 1);
+        w->busy0[i / 64] |= UINT64_C(1) << (i % 64);
+        link_timer(&w->slot0[i], t);
+        return;
+    }
+    n = ((unsigned)(63 - __builtin_clzll(differ)) - KI_L0_BITS) / KI_LN_BITS;
+    if (n >= KI_LN_LEVELS) {
+        /* Beyond the last level's span: the slot just behind the current one is looked at last. */
+        n = KI_LN_LEVELS - 1;
+        i = ((w->tick >> shift_of(n)) - 1) & (KI_LN_SLOTS - 1);
+    } else {
+        i = (tick >> shift_of(n)) & (KI_LN_SLOTS - 1);
+    }
+    w->busy[n] |= UINT64_C(1) << i;
+    link_timer(&w->slot[n][i], t);
+}
+
+void ki_wheel_arm(struct ki_wheel *w, struct kio_timer_ *t)
+{
+    place(w, t);
+    w->count++;
+}
+
+void ki_wheel_cancel(struct ki_wheel *w, struct kio_timer_ *t)
+{
+    unlink_timer(t);
+    w->count--;
+}
+
+/* The first busy slot of level 0 at or after `from`; KI_L0_SLOTS: none. */
+static unsigned next_in_l0(struct ki_wheel *w, unsigned from)
+{
+    for (unsigned word = from / 64; word < KI_L0_SLOTS / 64; word++) {
+        uint64_t bits = w->busy0[word];
+
+        if (word == from / 64)
+            bits &= ~UINT64_C(0) << (from % 64);
+        while (bits) {
+            unsigned bit = (unsigned)__builtin_ctzll(bits);
+            unsigned i = word * 64 + bit;
+
+            if (w->slot0[i])
+                return i;
+            bits &= bits - 1;
+            w->busy0[word] &= ~(UINT64_C(1) << bit); /* cancelled since */
+        }
+    }
+    return KI_L0_SLOTS;
+}
+
+/* The tick at which level n's next busy slot begins; UINT64_MAX: none. */
+static uint64_t next_in_ln(struct ki_wheel *w, unsigned n)
+{
+    uint64_t at = w->tick >> shift_of(n);
+    unsigned current = at & (KI_LN_SLOTS - 1);
+
+    while (w->busy[n]) {
+        /* Rotated so that the slot after the current one is bit 0: busy slots in time order. */
+        unsigned turn = (current + 1) % KI_LN_SLOTS;
+        uint64_t bits = turn ? w->busy[n] >> turn | w->busy[n] << (64 - turn) : w->busy[n];
+        unsigned ahead = (unsigned)__builtin_ctzll(bits);
+        unsigned i = (turn + ahead) % KI_LN_SLOTS;
+
+        if (w->slot[n][i])
+            return (at + 1 + ahead) << shift_of(n);
+        w->busy[n] &= ~(UINT64_C(1) << i);
+    }
+    return UINT64_MAX;
+}
+
+/* The tick of the next thing to do, and the level whose slot begins then (-1: level 0 fires). A
+ * higher level's slot that begins at the same tick is dealt out first. */
+static uint64_t next_tick(struct ki_wheel *w, int *level)
+{
+    unsigned i = next_in_l0(w, w->tick & (KI_L0_SLOTS - 1));
+    uint64_t best = UINT64_MAX;
+
+    *level = -1;
+    if (i < KI_L0_SLOTS)
+        best = (w->tick & ~(uint64_t)(KI_L0_SLOTS - 1)) + i;
+    for (unsigned n = 0; n < KI_LN_LEVELS; n++) {
+        uint64_t at = next_in_ln(w, n);
+
+        if (at != UINT64_MAX && at <= best) {
+            best = at;
+            *level = (int)n;
+        }
+    }
+    return best;
+}
+
+/* The wheel has reached the slot's first tick: its timers go to lower levels. */
+static void deal_out(struct ki_wheel *w, unsigned n)
+{
+    unsigned i = (w->tick >> shift_of(n)) & (KI_LN_SLOTS - 1);
+    struct kio_timer_ *t = w->slot[n][i];
+
+    w->slot[n][i] = NULL;
+    w->busy[n] &= ~(UINT64_C(1) << i);
+    while (t) {
+        struct kio_timer_ *next = t->next;
+
+        place(w, t);
+        t = next;
+    }
+}
+
+struct kio_timer_ *ki_wheel_take(struct ki_wheel *w, int64_t now_ns)
+{
+    uint64_t now = (uint64_t)now_ns >> KI_TICK_SHIFT;
+
+    while (w->count) {
+        int level;
+        uint64_t at = next_tick(w, &level);
+
+        if (at > now)
+            break;
+        w->tick = at;
+        if (level >= 0) {
+            deal_out(w, (unsigned)level);
+        } else {
+            struct kio_timer_ *t = w->slot0[at & (KI_L0_SLOTS - 1)];
+
+            unlink_timer(t);
+            w->count--;
+            return t;
+        }
+    }
+    /* Nothing lies between here and now (what did was dealt out above), so moving keeps every
+     * timer's level: a slot that begins after now still differs in the same bits. */
+    if (now > w->tick)
+        w->tick = now;
+    return NULL;
+}
+
+int64_t ki_wheel_next(struct ki_wheel *w)
+{
+    int level;
+    uint64_t at;
+
+    if (!w->count)
+        return INT64_MAX;
+    at = next_tick(w, &level);
+    return at >> (63 - KI_TICK_SHIFT) ? INT64_MAX : (int64_t)(at << KI_TICK_SHIFT);
+}
+
+static int64_t earliest_of(const struct kio_timer_ *t)
+{
+    int64_t best = INT64_MAX;
+
+    for (; t; t = t->next) {
+        if (t->deadline_ns < best)
+            best = t->deadline_ns;
+    }
+    return best;
+}
+
+int64_t ki_wheel_earliest(struct ki_wheel *w)
+{
+    int64_t best = INT64_MAX;
+    unsigned i;
+
+    if (!w->count)
+        return INT64_MAX;
+    /* Each level's next busy slot holds that level's earliest; only the first slot with a timer
+     * in it matters in level 0. */
+    i = next_in_l0(w, w->tick & (KI_L0_SLOTS - 1));
+    if (i < KI_L0_SLOTS)
+        best = earliest_of(w->slot0[i]);
+    for (unsigned n = 0; n < KI_LN_LEVELS; n++) {
+        uint64_t at = next_in_ln(w, n);
+        int64_t here;
+
+        if (at == UINT64_MAX)
+            continue;
+        here = earliest_of(w->slot[n][(at >> shift_of(n)) & (KI_LN_SLOTS - 1)]);
+        if (here < best)
+            best = here;
+    }
+    return best;
+}
+
+bool ki_wheel_valid(const struct ki_wheel *w)
+{
+    size_t count = 0;
+
+    for (unsigned i = 0; i < KI_L0_SLOTS; i++) {
+        for (const struct kio_timer_ *t = w->slot0[i]; t; t = t->next, count++) {
+            if (*t->prev != t || !(w->busy0[i / 64] >> (i % 64) & 1))
+                return false;
+        }
+    }
+    for (unsigned n = 0; n < KI_LN_LEVELS; n++) {
+        for (unsigned i = 0; i < KI_LN_SLOTS; i++) {
+            for (const struct kio_timer_ *t = w->slot[n][i]; t; t = t->next, count++) {
+                if (*t->prev != t || !(w->busy[n] >> i & 1))
+                    return false;
+            }
+        }
+    }
+    return count == w->count;
+}

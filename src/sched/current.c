@@ -1,0 +1,304 @@
+/*
+ * The scheduler of one thread: a FIFO of tasks, and an inbox for wakes from other threads.
+ *
+ * Layout: the run queue is an intrusive list that only the running thread touches, so a task that
+ * wakes another costs no atomic operation. Everybody else pushes the task on `inbox`, a stack by
+ * exchange (Treiber), which the thread takes whole.
+ *
+ * Access: head, tail, a task's state and next: the thread inside ki_current_run ("the thread"),
+ * or the one that closes. inbox, a task's inbox word, asleep: everybody, atomically. Which thread
+ * is "the thread" is decided by `running`, a lock that is tried, never waited for.
+ *
+ * A task's inbox word: 0 not in the inbox; otherwise the next task there | KI_INBOX_IN.
+ *   foreign wake  fetch_or IN    was 0: this waker pushes it; otherwise it is in already
+ *   drain         exchange 0     after the stack was taken; then the task is woken locally
+ * Both read-modify-writes, acq_rel: what any waker wrote, also one that found IN set, is seen by
+ * the poll that follows the drain.
+ *
+ * The race: the thread goes to sleep while a wake comes. The waker pushes, then looks at asleep;
+ * the thread sets asleep, then looks at the inbox (seq_cst each: store-load on two words). Either
+ * the thread sees the push, or the waker sees asleep and writes the eventfd, once, because it
+ * exchanges asleep to 0. An eventfd that was written before the thread sleeps ends that sleep.
+ */
+#include "sched.h"
+#include "../base/mem.h"
+#include "../base/cpu.h"
+#include "../future/guard.h"
+
+struct ki_current {
+    struct ki_sched base;
+    struct ki_worker worker;
+    struct ki_task *head, *tail; /* tail is garbage while head is NULL */
+    size_t depth;
+    /* others write */
+    KI_CACHE_ALIGNED ki_atomic(uintptr_t) inbox;
+    ki_atomic(uint32_t) asleep;
+    ki_atomic(uint32_t) running;
+};
+
+static struct ki_current *current_of(struct ki_sched *sched)
+{
+    return (struct ki_current *)sched; /* its first member */
+}
+
+static void push(struct ki_current *cur, struct ki_task *task)
+{
+    task->next = NULL;
+    if (cur->head)
+        cur->tail->next = task;
+    else
+        cur->head = task;
+    cur->tail = task;
+    cur->depth++;
+}
+
+static struct ki_task *pop(struct ki_current *cur)
+{
+    struct ki_task *task = cur->head;
+
+    if (task) {
+        cur->head = task->next;
+        cur->depth--;
+    }
+    return task;
+}
+
+/* On the thread. acquire: pairs with ki_current_spawn from another thread, for the case that a late
+ * wake of the slot's former task brings the new one here; otherwise only this thread writes it. */
+static void wake_local(struct ki_current *cur, struct ki_task *task)
+{
+    uint32_t state = ki_load_acquire(&task->state);
+
+    if ((state & (KI_TASK_LIVE | KI_TASK_NOTIFIED)) != KI_TASK_LIVE)
+        return;
+    ki_store_relaxed(&task->state, state | KI_TASK_NOTIFIED);
+    if (!(state & KI_TASK_RUNNING))
+        push(cur, task);
+}
+
+static void rouse(struct ki_current *cur)
+{
+    /* seq_cst: after the push, before asleep is read: see the race above. */
+    if (ki_load_seq_cst(&cur->asleep) && ki_xchg_seq_cst(&cur->asleep, 0))
+        cur->base.park->unpark(cur->base.park);
+}
+
+static void push_inbox(struct ki_current *cur, struct ki_task *task)
+{
+    uintptr_t first = ki_load_relaxed(&cur->inbox);
+
+    do {
+        /* An exchange, not a store: it keeps the release of wakers that found IN set. */
+        ki_xchg_acq_rel(&task->inbox, first | KI_INBOX_IN);
+        /* seq_cst: pairs with drain, and comes before the look at asleep. */
+    } while (!ki_cas_strong_seq_cst(&cur->inbox, &first, (uintptr_t)task));
+    rouse(cur);
+}
+
+static KIO_COLD void wake_foreign(struct ki_current *cur, struct ki_task *task)
+{
+    if (!ki_sched_enter(&cur->base))
+        return;
+    /* acq_rel: pairs with the exchange in drain. */
+    if (!ki_fetch_or_acq_rel(&task->inbox, KI_INBOX_IN))
+        push_inbox(cur, task);
+    ki_sched_leave(&cur->base);
+}
+
+static void wake(struct kio_wakeable *self)
+{
+    struct ki_task *task = ki_task_of(self);
+    struct ki_chunk *chunk = ki_chunk_of(task);
+    struct ki_current *cur;
+
+    if (kio_unlikely_(!chunk))
+        return; /* its memory was given back: its runtime ended long ago */
+    cur = current_of(chunk->sched);
+    if (ki_worker_here == &cur->worker)
+        wake_local(cur, task);
+    else
+        wake_foreign(cur, task);
+}
+
+static const kio_waker_type waker_type = { .name = "task on current_thread", .wake = wake };
+
+struct ki_sched *ki_current_new(void)
+{
+    struct ki_current *cur = ki_mem_alloc_aligned(KI_CACHE_LINE, sizeof *cur);
+
+    if (!cur)
+        return NULL;
+    *cur = (struct ki_current){ .base = { .flavor = KIO_CURRENT_THREAD } };
+    ki_arena_init(&cur->base.arena, &cur->base, &waker_type);
+    ki_store_relaxed(&cur->base.closed, 1);
+    cur->worker.sched = &cur->base;
+    return &cur->base;
+}
+
+void ki_current_open(struct ki_sched *sched, struct ki_park *park, void *driver, uint64_t seed)
+{
+    struct ki_current *cur = current_of(sched);
+
+    sched->park = park;
+    cur->worker.driver = driver;
+    ki_rand_seed(&cur->worker.rand, seed);
+    ki_store_seq_cst(&sched->closed, 0); /* seq_cst: as every store to closed */
+}
+
+/* Takes what other threads woke. */
+static void drain(struct ki_current *cur)
+{
+    /* Looking is free; taking is not. acquire: pairs with push_inbox. */
+    uintptr_t at = ki_load_relaxed(&cur->inbox) ? ki_xchg_seq_cst(&cur->inbox, 0) : 0;
+    struct ki_task *order = NULL;
+
+    /* The stack holds the last one first; turn it round. */
+    while (at) {
+        struct ki_task *task = (struct ki_task *)at;
+
+        at = ki_load_relaxed(&task->inbox) & ~KI_INBOX_IN;
+        /* Parked in its own inbox word, in reverse: still IN, so no waker pushes it. */
+        ki_xchg_acq_rel(&task->inbox, (uintptr_t)order | KI_INBOX_IN);
+        order = task;
+    }
+    while (order) {
+        struct ki_task *task = order;
+
+        /* acq_rel: pairs with wake_foreign; from here on a new wake pushes again. */
+        order = (struct ki_task *)(ki_xchg_acq_rel(&task->inbox, 0) & ~KI_INBOX_IN);
+        wake_local(cur, task);
+    }
+}
+
+static void run_task(struct ki_current *cur, struct ki_task *task)
+{
+    uintptr_t how;
+
+    /* relaxed: only this thread touches the state */
+    ki_store_relaxed(&task->state, KI_TASK_LIVE | KI_TASK_RUNNING);
+    if (ki_worker_poll(&cur->worker, task, &how) == KIO_READY) {
+        ki_store_relaxed(&task->state, 0);
+        ki_task_over(task, how, &cur->worker.nest);
+        return;
+    }
+    if (kio_unlikely_((ki_load_relaxed(&task->state) & KI_TASK_NOTIFIED) || cur->worker.run.yielded)) {
+        ki_store_relaxed(&task->state, KI_TASK_LIVE | KI_TASK_NOTIFIED);
+        push(cur, task);
+    } else {
+        ki_store_relaxed(&task->state, KI_TASK_LIVE);
+    }
+}
+
+static void turn(struct ki_current *cur, int64_t max_ns)
+{
+    cur->worker.in_turn = true;
+    cur->base.park->turn(cur->base.park, cur->worker.driver, max_ns);
+    cur->worker.in_turn = false;
+}
+
+static void sleep_until_woken(struct ki_current *cur)
+{
+    if (cur->base.hooks.on_park)
+        cur->base.hooks.on_park(cur->base.hooks.arg);
+    /* seq_cst: before the look at the inbox: see the race above. */
+    ki_store_seq_cst(&cur->asleep, 1);
+    turn(cur, ki_load_seq_cst(&cur->inbox) || cur->head ? 0 : -1);
+    /* relaxed: a waker that still sees 1 writes the eventfd once more than needed */
+    ki_store_relaxed(&cur->asleep, 0);
+    if (cur->base.hooks.on_unpark)
+        cur->base.hooks.on_unpark(cur->base.hooks.arg);
+}
+
+bool ki_current_run(struct ki_sched *sched, bool (*done)(void *), void *arg)
+{
+    struct ki_current *cur = current_of(sched);
+    struct ki_worker *before = ki_worker_here;
+    struct ki_here here = ki_here;
+
+    /* acquire: pairs with the release below; the last runner's queue is ours now. */
+    if (ki_xchg_acquire(&cur->running, 1))
+        return false;
+    ki_worker_here = &cur->worker;
+    ki_here = (struct ki_here){ .stack_base = __builtin_frame_address(0) };
+    while (!done(arg)) {
+        struct ki_task *task;
+
+        drain(cur);
+        for (unsigned i = 0; i < KI_TURN_INTERVAL && (task = pop(cur)); i++)
+            run_task(cur, task);
+        if (cur->head)
+            turn(cur, 0);
+        else if (!done(arg))
+            sleep_until_woken(cur);
+    }
+    ki_here = here;
+    ki_worker_here = before;
+    ki_store_release(&cur->running, 0); /* pairs with the acquire above */
+    return true;
+}
+
+void ki_current_nudge(struct ki_sched *sched)
+{
+    if (!ki_sched_enter(sched))
+        return;
+    rouse(current_of(sched));
+    ki_sched_leave(sched);
+}
+
+void ki_current_spawn(struct ki_sched *sched, struct ki_worker *worker, struct ki_task *task)
+{
+    struct ki_current *cur = current_of(sched);
+
+    if (worker) {
+        ki_store_relaxed(&task->state, KI_TASK_LIVE | KI_TASK_NOTIFIED);
+        push(cur, task);
+        return;
+    }
+    /* The thread puts it in the queue as if it were woken. release: pairs with wake_local: a late
+     * wake may have the slot in the inbox already, and bring the new task in. */
+    ki_store_release(&task->state, KI_TASK_LIVE);
+    if (!ki_fetch_or_acq_rel(&task->inbox, KI_INBOX_IN))
+        push_inbox(cur, task);
+}
+
+/* From here on a wake finds NOTIFIED and queues nothing. */
+static void mute_task(struct ki_task *task, void *arg)
+{
+    (void)arg;
+    if (ki_load_relaxed(&task->state) & KI_TASK_LIVE)
+        ki_store_relaxed(&task->state, KI_TASK_LIVE | KI_TASK_NOTIFIED);
+}
+
+static void drop_task(struct ki_task *task, void *arg)
+{
+    struct ki_current *cur = arg;
+
+    if (!(ki_load_relaxed(&task->state) & KI_TASK_LIVE))
+        return;
+    ki_worker_drop(task);
+    ki_count(&cur->worker.ended);
+    ki_store_relaxed(&task->state, 0);
+    ki_task_over(task, KI_JOIN_ABORTED, &cur->worker.nest);
+}
+
+void ki_current_close(struct ki_sched *sched)
+{
+    struct ki_current *cur = current_of(sched);
+    struct ki_worker *before = ki_worker_here;
+
+    ki_sched_close(sched);
+    drain(cur);
+    ki_worker_here = &cur->worker;
+    ki_arena_each(&sched->arena, mute_task, NULL);
+    ki_arena_each(&sched->arena, drop_task, cur);
+    ki_worker_here = before;
+    cur->head = NULL;
+    cur->depth = 0;
+    cur->worker.nest.slots = (struct ki_slots){ 0 }; /* the trim finds every free slot */
+    ki_arena_trim(&sched->arena);
+}
+
+size_t ki_current_depth(struct ki_sched *sched)
+{
+    return current_of(sched)->depth;
+}

@@ -1,0 +1,55 @@
+/*
+ * The queue from outside: tasks spawned or woken by threads that are not workers, and what does
+ * not fit a worker's own queue. A list under a lock; its length can be read without.
+ */
+#ifndef KI_SCHED_INJECT_H
+#define KI_SCHED_INJECT_H
+
+#include "../task/task.h"
+
+struct ki_inject {
+    struct ki_lock lock;
+    struct ki_task *head, *tail;
+    ki_atomic(size_t) len;
+};
+
+/* first .. last: a list of count tasks linked by next. */
+static inline void ki_inject_push(struct ki_inject *q, struct ki_task *first, struct ki_task *last,
+                                  size_t count)
+{
+    last->next = NULL;
+    ki_lock(&q->lock, KI_RANK_INJECT);
+    if (q->head)
+        q->tail->next = first;
+    else
+        q->head = first;
+    q->tail = last;
+    /* seq_cst: store-load with the look at sleepers that follows; pairs with a worker's look at
+     * len after it counted itself as a sleeper. */
+    ki_fetch_add_seq_cst(&q->len, count);
+    ki_unlock(&q->lock, KI_RANK_INJECT);
+}
+
+/* Takes up to max tasks, as a list linked by next; returns how many. */
+static inline size_t ki_inject_pop(struct ki_inject *q, struct ki_task **list, size_t max)
+{
+    struct ki_task **at = &q->head;
+    size_t count = 0;
+
+    *list = NULL;
+    if (!ki_load_seq_cst(&q->len)) /* seq_cst: see ki_inject_push */
+        return 0;
+    ki_lock(&q->lock, KI_RANK_INJECT);
+    *list = q->head;
+    while (count < max && *at) {
+        at = &(*at)->next;
+        count++;
+    }
+    q->head = *at;
+    *at = NULL;
+    ki_fetch_sub_relaxed(&q->len, count); /* under the lock; too long for a moment is harmless */
+    ki_unlock(&q->lock, KI_RANK_INJECT);
+    return count;
+}
+
+#endif

@@ -1,0 +1,20 @@
+/*
+ * The seam: how a worker sleeps and is woken. The scheduler declares it, the driver implements it.
+ */
+#ifndef KI_SCHED_PARK_H
+#define KI_SCHED_PARK_H
+
+#include <stdint.h>
+
+struct ki_park {
+    /* One turn: timers that are due, I/O that is ready, waking what waits for them. Sleeps before
+     * for at most max_ns (0: not at all; negative: until something happens). `local` is the
+     * calling worker's driver. */
+    void (*turn)(struct ki_park *self, void *local, int64_t max_ns);
+    /* Any thread: one sleeping worker, or the next to sleep, comes back. */
+    void (*unpark)(struct ki_park *self);
+    /* multi_thread: sleepers must be woken within max_ns from now, even if nothing happens. */
+    void (*alarm)(struct ki_park *self, int64_t max_ns);
+};
+
+#endif

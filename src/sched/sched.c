@@ -1,0 +1,83 @@
+#include "sched.h"
+#include "../future/guard.h"
+
+#include <sched.h>
+
+_Thread_local struct ki_worker *ki_worker_here;
+
+/* Schedulers without a runtime. */
+static struct ki_lock pool_lock;
+static struct ki_sched *pool;
+
+struct ki_arena *ki_sched_arena(struct ki_sched *sched)
+{
+    return &sched->arena;
+}
+
+void ki_sched_close(struct ki_sched *sched)
+{
+    ki_store_seq_cst(&sched->closed, 1); /* before the look at visitors: see the gate */
+    while (ki_load_seq_cst(&sched->visitors))
+        sched_yield(); /* a visit is a handful of instructions */
+}
+
+struct ki_sched *ki_sched_get(enum kio_flavor flavor)
+{
+    struct ki_sched **at;
+    struct ki_sched *found;
+
+    ki_lock(&pool_lock, KI_RANK_LEAF);
+    for (at = &pool; *at && (*at)->flavor != flavor; at = &(*at)->pooled)
+        ;
+    found = *at;
+    if (found)
+        *at = found->pooled;
+    ki_unlock(&pool_lock, KI_RANK_LEAF);
+    if (found)
+        return found;
+    return flavor == KIO_CURRENT_THREAD ? ki_current_new() : ki_multi_new();
+}
+
+void ki_sched_put(struct ki_sched *sched)
+{
+    ki_lock(&pool_lock, KI_RANK_LEAF);
+    sched->pooled = pool;
+    pool = sched;
+    ki_unlock(&pool_lock, KI_RANK_LEAF);
+}
+
+kio_poll ki_worker_poll(struct ki_worker *w, struct ki_task *task, uintptr_t *how)
+{
+    kio_future *f = ki_task_future(task);
+    kio_context cx = { .waker = ki_task_waker(task), .run = &w->run };
+    kio_poll answer;
+
+    w->run = (struct kio_run){ .budget = KI_BUDGET, .self = &task->wakeable };
+    ki_count(&w->polls);
+    ki_here.root = f;
+    ki_here.task_name = ki_task_name(task);
+    if (kio_unlikely_(ki_task_abort_asked(task))) {
+        kio_drop_(f);
+        *how = KI_JOIN_ABORTED;
+        answer = KIO_READY;
+    } else {
+        answer = kio_poll_(f, &cx);
+        *how = KI_JOIN_DONE;
+        if (kio_unlikely_(answer == KIO_READY && f->state == KIO_KEPT))
+            kio_drop_(f);
+    }
+    ki_here.root = NULL;
+    if (answer == KIO_READY)
+        ki_count(&w->ended);
+    return answer;
+}
+
+void ki_worker_drop(struct ki_task *task)
+{
+    kio_future *f = ki_task_future(task);
+
+    ki_here.root = f;
+    ki_here.task_name = ki_task_name(task);
+    kio_drop_(f);
+    ki_here.root = NULL;
+}

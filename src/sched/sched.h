@@ -1,0 +1,140 @@
+/*
+ * What both schedulers share: a worker's kit, and the gate for wakes from other threads.
+ *
+ * A struct ki_sched is never freed: tasks' memory (type-stable, see task/arena.h) leads to it, and
+ * a late wake may come at any time. When its runtime ends it goes to a pool and serves the next
+ * runtime of the same flavor.
+ *
+ * The gate: a thread that is not one of the scheduler's own counts itself in `visitors` before it
+ * looks at a task, and leaves at once when `closed` is set. Shutdown sets `closed`, waits until
+ * nobody is inside, and only then lets go of queues and memory. Both sides are seq_cst: the
+ * visitor's increment comes before its look at closed, the closer's store before its look at
+ * visitors (store-load on two words), so one of them sees the other.
+ */
+#ifndef KI_SCHED_SCHED_H
+#define KI_SCHED_SCHED_H
+
+#include "../base/rand.h"
+#include "../task/task.h"
+#include "park.h"
+
+#include <kioto/runtime.h>
+
+/* Operations a task may do in one poll before it has to yield; 128 as Tokio, whose users have
+ * tuned their programs to it (tokio-rs blog 2020-04-preemption). */
+#define KI_BUDGET 128
+
+/* Polls between two looks at timers, I/O and the queue from outside. 61 as Tokio and Go: prime, so
+ * that it does not fall in step with a program's own period. */
+#define KI_TURN_INTERVAL 61
+
+struct ki_hooks {
+    const struct kio_hooks *user;
+};
+
+struct ki_sched {
+    struct ki_arena arena;
+    enum kio_flavor flavor;
+    ki_atomic(uint32_t) closed;
+    ki_atomic(uint32_t) visitors;
+    struct ki_park *park;   /* while open */
+    struct kio_hooks hooks;
+    struct ki_sched *pooled; /* link in the pool */
+};
+
+/* One per thread that runs tasks. */
+struct ki_worker {
+    struct ki_sched *sched;
+    void *driver; /* this worker's part, for park->turn */
+    struct ki_nest nest;
+    struct kio_run run;
+    struct ki_rand rand;
+    unsigned tick;     /* polls since the last turn */
+    bool in_turn;      /* the driver is waking tasks */
+    ki_atomic(uint64_t) polls;   /* owner writes; others watch it move */
+    ki_atomic(uint64_t) spawned;
+    ki_atomic(uint64_t) ended;
+};
+
+/* The worker whose loop runs on this thread; NULL: none. */
+extern _Thread_local struct ki_worker *ki_worker_here;
+
+/* This thread's worker if it belongs to sched. */
+static inline struct ki_worker *ki_worker_of(const struct ki_sched *sched)
+{
+    struct ki_worker *w = ki_worker_here;
+
+    return w && w->sched == sched ? w : NULL;
+}
+
+/* Owner only: a counter that others read. Relaxed: a statistic, not a signal. */
+static inline void ki_count(ki_atomic(uint64_t) *counter)
+{
+    ki_store_relaxed(counter, ki_load_relaxed(counter) + 1);
+}
+
+/* False: the runtime is gone, do nothing (and do not leave). */
+static inline bool ki_sched_enter(struct ki_sched *sched)
+{
+    ki_fetch_add_seq_cst(&sched->visitors, 1); /* before the look at closed: see the gate */
+    if (!ki_load_seq_cst(&sched->closed))
+        return true;
+    ki_fetch_sub_seq_cst(&sched->visitors, 1);
+    return false;
+}
+
+static inline void ki_sched_leave(struct ki_sched *sched)
+{
+    /* seq_cst: pairs with ki_sched_close's look; also release of what the visitor did. */
+    ki_fetch_sub_seq_cst(&sched->visitors, 1);
+}
+
+/* Nobody comes in any more; returns when the last visitor has left. */
+void ki_sched_close(struct ki_sched *sched);
+
+/* Polls the task's future, or drops it when its abort was asked for. KIO_READY: it is over, and
+ * `how` says as what; the frame is destroyed. */
+kio_poll ki_worker_poll(struct ki_worker *w, struct ki_task *task, uintptr_t *how);
+
+/* Drops the future of a task that will not be polled again. */
+void ki_worker_drop(struct ki_task *task);
+
+/* Queues a new task: from a worker of its own or (worker NULL) through the gate, already entered. */
+void ki_current_spawn(struct ki_sched *sched, struct ki_worker *worker, struct ki_task *task);
+void ki_multi_spawn(struct ki_sched *sched, struct ki_worker *worker, struct ki_task *task);
+
+/* current_thread: see current.c */
+KIO_MUST_USE struct ki_sched *ki_current_new(void);
+void ki_current_open(struct ki_sched *sched, struct ki_park *park, void *driver, uint64_t seed);
+/* Runs tasks on this thread until `done(arg)`; false at once if another thread is doing that. */
+bool ki_current_run(struct ki_sched *sched, bool (*done)(void *), void *arg);
+/* Makes the thread inside ki_current_run, if any, look at its `done` again. Any thread. */
+void ki_current_nudge(struct ki_sched *sched);
+/* Drops every task and closes. No thread may be running it. */
+void ki_current_close(struct ki_sched *sched);
+size_t ki_current_depth(struct ki_sched *sched);
+
+/* multi_thread: see worker.c */
+KIO_MUST_USE struct ki_sched *ki_multi_new(void);
+struct ki_multi_config {
+    struct ki_park *park;
+    void *(*driver_of)(void *arg, unsigned i); /* the driver of worker i */
+    void (*on_thread)(void *arg, unsigned i, bool start); /* on the worker's thread */
+    void *arg;
+    unsigned workers;
+    size_t stack_size;
+    const char *name;
+    uint64_t seed;
+};
+/* 0 or a negative errno (then nothing runs). */
+KIO_MUST_USE int ki_multi_open(struct ki_sched *sched, const struct ki_multi_config *config);
+/* Ends the workers, the last of which drops every task. 0, or -ETIMEDOUT: a worker is still in a
+ * poll after timeout_ns (negative: wait for ever); call again. */
+int ki_multi_close(struct ki_sched *sched, int64_t timeout_ns);
+unsigned ki_multi_workers(struct ki_sched *sched);
+
+/* The pool of schedulers. */
+KIO_MUST_USE struct ki_sched *ki_sched_get(enum kio_flavor flavor);
+void ki_sched_put(struct ki_sched *sched);
+
+#endif

@@ -1,0 +1,94 @@
+/*
+ * Type-stable memory for tasks: a slot that held a task header holds nothing else there, ever.
+ *
+ * Why: a waker is the bare address of a task header, uncounted. It may be used long after its task
+ * ended; then it finds the header of a dead task (the wake does nothing) or of a newer one (which
+ * is polled once more than needed). So wakers are copied and forgotten for free, and a wake on the
+ * task's own thread costs no atomic operation. What it takes: the memory stays a task header. The
+ * pages of unused chunks are given back to the kernel when the runtime ends (they read as zero,
+ * and a zero header ignores wakes); their addresses are kept and used again.
+ *
+ * Layout: regions (256 KiB, doubling to 4 MiB) are cut into chunks of 64 KiB, aligned to their
+ * size; a chunk holds slots of one size class for ever. Its first word points to its descriptor,
+ * so a task finds its scheduler by masking its address.
+ *
+ *   chunk: | ki_chunk * | slot | slot | ...   slots start 8 bytes past a multiple of 16, so that
+ *                                              the future behind the 56-byte header is 16-aligned
+ *
+ * Access: a worker takes and gives slots through its own ki_slots, without locks; those trade
+ * batches with the arena under its lock. Everybody else uses the arena's own ki_slots, locked.
+ */
+#ifndef KI_TASK_ARENA_H
+#define KI_TASK_ARENA_H
+
+#include "../base/lock.h"
+
+#include <kioto/async.h>
+
+#define KI_CHUNK_SIZE   65536
+/* Frames up to this lie in the slot; larger ones are allocated on their own. */
+#define KI_SLOT_MAX     16384
+#define KI_CLASS_STEP   16
+#define KI_CLASS_FINE   32 /* classes 16, 32 .. 512, then four for each doubling */
+#define KI_CLASS_COUNT  (KI_CLASS_FINE + 4 * 5)
+/* Slots that move between a worker and the arena at once. */
+#define KI_SLOT_BATCH   64
+
+struct ki_task;
+struct ki_sched;
+
+struct ki_chunk {
+    struct ki_sched *sched;  /* for ever */
+    char *slots;             /* the first slot */
+    uint32_t slot_size;
+    uint16_t slot_class;
+    uint32_t slot_cap;
+    ki_atomic(uint32_t) carved; /* slots that were ever handed out since the last trim */
+    struct ki_chunk *next;      /* of the same class, fresh */
+    struct ki_chunk *all;       /* all chunks of the arena */
+};
+
+/* Free slots at hand. A worker's own, or the arena's (then under its lock). */
+struct ki_slots {
+    struct ki_task *free[KI_CLASS_COUNT];
+    uint32_t count[KI_CLASS_COUNT];
+    struct ki_chunk *open[KI_CLASS_COUNT]; /* the chunk that fresh slots are cut from */
+};
+
+struct ki_arena {
+    struct ki_lock lock;
+    struct ki_sched *sched;
+    const kio_waker_type *waker_type;
+    struct ki_slots shared;
+    struct ki_chunk *fresh[KI_CLASS_COUNT]; /* chunks bound to a class, nothing carved */
+    struct ki_chunk *unbound;               /* chunks that no class has used yet */
+    struct ki_chunk *all;
+    size_t region_size;                     /* of the next region */
+};
+
+void ki_arena_init(struct ki_arena *arena, struct ki_sched *sched, const kio_waker_type *type);
+
+/* A slot for a task header and `frame` bytes (at most KI_SLOT_MAX - header); NULL: out of memory.
+ * The header's waker type is set, nothing else. slots: the calling worker's own; NULL: the
+ * arena's. */
+KIO_MUST_USE struct ki_task *ki_arena_get(struct ki_arena *arena, struct ki_slots *slots,
+                                          size_t frame);
+void ki_arena_put(struct ki_arena *arena, struct ki_slots *slots, struct ki_task *task);
+
+/* After every task ended and no wake is under way: gives the pages back of every chunk in which
+ * no join handle keeps a task. Workers' slots must have been forgotten: all free slots are found
+ * anew. */
+void ki_arena_trim(struct ki_arena *arena);
+
+/* Calls visit for every slot ever carved, live or not. Not while slots come and go. */
+void ki_arena_each(struct ki_arena *arena, void (*visit)(struct ki_task *, void *), void *arg);
+
+/* The chunk of a task; NULL: its memory was given back. */
+static inline struct ki_chunk *ki_chunk_of(const struct ki_task *task)
+{
+    uintptr_t base = (uintptr_t)task & ~(uintptr_t)(KI_CHUNK_SIZE - 1);
+
+    return ki_bare_load_relaxed((struct ki_chunk **)base);
+}
+
+#endif

@@ -1,0 +1,70 @@
+#include "task.h"
+#include "../base/mem.h"
+
+/* Ids are taken from here a thousand at a time. Relaxed: only uniqueness matters. */
+static ki_atomic(uint64_t) next_ids = 1;
+
+static uint64_t new_id(struct ki_nest *nest)
+{
+    if (!nest)
+        return ki_fetch_add_relaxed(&next_ids, 1);
+    if (nest->next_id == nest->last_id) {
+        nest->next_id = ki_fetch_add_relaxed(&next_ids, 1000);
+        nest->last_id = nest->next_id + 1000;
+    }
+    return nest->next_id++;
+}
+
+struct ki_task *ki_task_new(struct ki_arena *arena, struct ki_nest *nest, size_t frame_size)
+{
+    bool boxed = frame_size > KI_SLOT_MAX - sizeof(struct ki_task);
+    void *frame = boxed ? ki_mem_alloc(frame_size) : NULL;
+    struct ki_task *task;
+
+    if (boxed && !frame)
+        return NULL;
+    task = ki_arena_get(arena, nest ? &nest->slots : NULL, boxed ? sizeof frame : frame_size);
+    if (!task) {
+        ki_mem_free(frame);
+        return NULL;
+    }
+    task->flags = boxed ? KI_TASK_BOXED : 0;
+    task->next = NULL;
+    task->extra = NULL;
+    ki_store_relaxed(&task->tag, new_id(nest) << 1);
+    /* relaxed: the queue that the task enters publishes it */
+    ki_store_relaxed(&task->join, KI_JOIN_DETACHED);
+    if (boxed)
+        *(void **)(task + 1) = frame;
+    return task;
+}
+
+void ki_task_release(struct ki_task *task, struct ki_nest *nest)
+{
+    struct ki_arena *arena;
+
+    if (task->flags & KI_TASK_BOXED)
+        ki_mem_free(*(void **)(task + 1));
+    ki_mem_free(task->extra);
+    task->extra = NULL;
+    arena = ki_sched_arena(ki_chunk_of(task)->sched);
+    /* release: pairs with ki_task_in_use */
+    ki_store_release(&task->tag, 0);
+    ki_arena_put(arena, nest ? &nest->slots : NULL, task);
+}
+
+void ki_task_over(struct ki_task *task, uintptr_t how, struct ki_nest *nest)
+{
+    /* acq_rel: pairs with the handle's exchange in either order, see the header. */
+    uintptr_t join = ki_xchg_acq_rel(&task->join, how);
+
+    if (join == KI_JOIN_DETACHED)
+        ki_task_release(task, nest);
+    else if (join)
+        kio_waker_wake((kio_waker){ (struct kio_wakeable *)join });
+}
+
+const char *ki_task_name(const struct ki_task *task)
+{
+    return task->extra ? task->extra->name : NULL;
+}

@@ -1,0 +1,142 @@
+/*
+ * A task: one slot with a header and the future's frame behind it.
+ *
+ * Layout of the header, 56 bytes:
+ *   wakeable   the waker's target; its type never changes while the slot exists
+ *   tag        id << 1 | abort asked for. Ids are never used twice.
+ *   state      LIVE, NOTIFIED, RUNNING: see below
+ *   next       link of whichever run queue or free list holds the task: it is in one at most
+ *   inbox      current_thread: link of the list of wakes from other threads; bit 0: is in it
+ *   join       0, the waker of who awaits the handle, or KI_JOIN_...: see below
+ *   extra      name and such, for the few that have them; NULL
+ *
+ * state, who sets and clears:
+ *   LIVE      there is a future to poll. Set by the spawner, cleared by who ends the task.
+ *   NOTIFIED  will be polled: in a queue, or (with RUNNING) will be put there after this poll.
+ *   RUNNING   a worker polls it: the lock of the frame.
+ * On current_thread only the runtime's thread touches it (relaxed loads and stores; wakes from
+ * elsewhere go through `inbox`). On multi_thread every transition is one read-modify-write:
+ *   wake       fetch_or NOTIFIED     queue it if it was LIVE and neither NOTIFIED nor RUNNING
+ *   to_running exchange              NOTIFIED -> RUNNING
+ *   to_idle    cas                   RUNNING -> idle, or stays, when NOTIFIED: queue it again
+ *   yielded    exchange              RUNNING -> NOTIFIED: queue it again
+ *   to_over    exchange              -> 0
+ * All are acq_rel: each pairs with the next one on the same word, so what one poll (and each
+ * waker before its wake) wrote is seen by the next poll; also by a wake that finds NOTIFIED set,
+ * because it still is a read-modify-write (tokio #7622 was that wake as a plain load).
+ *
+ * join, one word between the task and its handle, each side exchanges once:
+ *   0, waker          the handle exists; KI_JOIN_DETACHED: it does not
+ *   KI_JOIN_DONE, _ABORTED: the task is over, the frame destroyed, the result stored
+ *   Who comes second frees the slot: the task when it finds DETACHED, the handle when it finds
+ *   DONE or ABORTED. acq_rel both: the handle's reader sees the result.
+ *
+ * The race: a wake from another thread meets the end of the task. Either the fetch_or comes first
+ * (NOTIFIED stays in a word that the end overwrites) or it finds LIVE gone. The slot may by then
+ * hold a new task: NOTIFIED from its birth, or polled once more than needed. Rejected: counting
+ * references in the state word, as Tokio does: two read-modify-writes for every wait.
+ */
+#ifndef KI_TASK_TASK_H
+#define KI_TASK_TASK_H
+
+#include "arena.h"
+
+#define KI_TASK_LIVE     1u
+#define KI_TASK_NOTIFIED 2u
+#define KI_TASK_RUNNING  4u
+
+#define KI_JOIN_DETACHED ((uintptr_t)1)
+#define KI_JOIN_DONE     ((uintptr_t)2)
+#define KI_JOIN_ABORTED  ((uintptr_t)4)
+#define KI_JOIN_OVER     (KI_JOIN_DONE | KI_JOIN_ABORTED)
+
+#define KI_INBOX_IN ((uintptr_t)1)
+
+/* Task flags, fixed at birth. */
+#define KI_TASK_BOXED    1u /* the frame is an allocation of its own; the slot holds its address */
+#define KI_TASK_BLOCKING 2u /* runs on the blocking pool, is never polled */
+
+struct ki_task_extra {
+    const char *name;
+};
+
+struct ki_task {
+    struct kio_wakeable wakeable;
+    ki_atomic(uint64_t) tag;
+    ki_atomic(uint32_t) state;
+    uint32_t flags;
+    struct ki_task *next;
+    ki_atomic(uintptr_t) inbox;
+    ki_atomic(uintptr_t) join;
+    struct ki_task_extra *extra;
+};
+
+_Static_assert(sizeof(struct ki_task) == 56, "the header's size is part of what a task costs");
+
+static inline kio_future *ki_task_future(struct ki_task *task)
+{
+    void *frame = task + 1;
+
+    return task->flags & KI_TASK_BOXED ? *(kio_future **)frame : frame;
+}
+
+static inline kio_waker ki_task_waker(struct ki_task *task)
+{
+    return (kio_waker){ &task->wakeable };
+}
+
+static inline struct ki_task *ki_task_of(struct kio_wakeable *wakeable)
+{
+    return (struct ki_task *)wakeable; /* its first member */
+}
+
+static inline uint64_t ki_task_id(struct ki_task *task)
+{
+    return ki_load_relaxed(&task->tag) >> 1;
+}
+
+static inline bool ki_task_abort_asked(struct ki_task *task)
+{
+    /* relaxed: the aborter's wake, which follows, orders it before the poll it causes */
+    return ki_load_relaxed(&task->tag) & 1;
+}
+
+/* Asks for the end of the task with this id, if it still is in the slot. The caller wakes it. */
+static inline bool ki_task_ask_abort(struct ki_task *task, uint64_t id)
+{
+    uint64_t expected = id << 1;
+
+    return ki_cas_strong_acq_rel(&task->tag, &expected, id << 1 | 1);
+}
+
+/* For the trim: a live task, or one whose result a handle may still fetch. */
+static inline bool ki_task_in_use(struct ki_task *task)
+{
+    /* acquire: pairs with ki_task_release, by whichever thread */
+    return ki_load_acquire(&task->tag) != 0;
+}
+
+/* What a worker keeps at hand for making tasks. */
+struct ki_nest {
+    struct ki_slots slots;
+    uint64_t next_id, last_id;
+};
+
+/* A new task with an unwritten frame for a future of this type, or NULL. Neither queued nor live. */
+KIO_MUST_USE struct ki_task *ki_task_new(struct ki_arena *arena, struct ki_nest *nest,
+                                         size_t frame_size);
+
+/* The slot goes back; nest: the calling worker's, or NULL. */
+void ki_task_release(struct ki_task *task, struct ki_nest *nest);
+
+/* The future is over or dropped: publishes the result and wakes who joins, or frees the slot. The
+ * task must not be touched afterwards. how: KI_JOIN_DONE or KI_JOIN_ABORTED. */
+void ki_task_over(struct ki_task *task, uintptr_t how, struct ki_nest *nest);
+
+/* Given by the scheduler: where its tasks' memory is. */
+struct ki_arena *ki_sched_arena(struct ki_sched *sched);
+
+/* NULL or static text. */
+const char *ki_task_name(const struct ki_task *task);
+
+#endif

@@ -1,0 +1,100 @@
+/* Sleeping: a timer of the current worker's wheel, armed at the first poll. */
+#include "../driver/driver.h"
+#include "../future/guard.h"
+
+/* States of kio.state besides NULL and over. */
+static const char armed_state;
+
+static struct ki_driver *driver_or_guard(const char *call)
+{
+    struct ki_driver *d = ki_driver_here;
+
+    if (kio_unlikely_(!d))
+        ki_guard_fail(ki_guard_here(),
+                      "run it in a task, or between kio_runtime_enter and kio_runtime_leave",
+                      "%s needs a runtime, and there is none on this thread", call);
+    return d;
+}
+
+static kio_poll sleep_poll(kio_future *f, kio_context *cx)
+{
+    struct kio_sleep *self = (struct kio_sleep *)f;
+
+    if (f->state == &armed_state) {
+        if (ki_timer_rearm(&self->timer, cx->waker))
+            return KIO_PENDING;
+    } else {
+        struct ki_driver *d = driver_or_guard("kio_sleep");
+
+        if (self->timer.deadline_ns > d->clock.now_ns &&
+            self->timer.deadline_ns > ki_clock_refresh(&d->clock)) {
+            ki_timer_arm(d, &self->timer, cx->waker);
+            f->state = &armed_state;
+            return KIO_PENDING;
+        }
+        if (!kio_coop_may_(cx))
+            return KIO_PENDING;
+    }
+    kio_coop_did_(cx);
+    kio_finish(f);
+    return KIO_READY;
+}
+
+static void sleep_drop(kio_future *f)
+{
+    ki_timer_cancel(&((struct kio_sleep *)f)->timer);
+}
+
+static void sleep_describe(const kio_future *f, char *text, size_t cap)
+{
+    int64_t left = ((const struct kio_sleep *)f)->timer.deadline_ns - kio_now();
+
+    snprintf(text, cap, "%lld ms left", (long long)(left / KIO_MS));
+}
+
+static const kio_future_type sleep_type = {
+    .name = "kio_sleep",
+    .size = sizeof(struct kio_sleep),
+    .poll = sleep_poll,
+    .drop = sleep_drop,
+    .describe = sleep_describe,
+};
+
+struct kio_sleep *kio_sleep_until(struct kio_sleep *slot, kio_instant deadline)
+{
+    kio_vacate_(&slot->kio);
+    slot->kio = (kio_future){ .type = &sleep_type };
+    slot->timer.driver = NULL;
+    slot->timer.deadline_ns = deadline;
+    return slot;
+}
+
+struct kio_sleep *kio_sleep(struct kio_sleep *slot, kio_duration duration)
+{
+    struct ki_driver *d = driver_or_guard("kio_sleep");
+
+    return kio_sleep_until(slot, ki_clock_add(ki_driver_now(d), duration));
+}
+
+void kio_sleep_reset(struct kio_sleep *sleep, kio_instant deadline)
+{
+    kio_future *f = &sleep->kio;
+
+    if (f->state == &armed_state) {
+        struct ki_driver *d = driver_or_guard("kio_sleep_reset");
+        kio_waker waker;
+
+        /* The owner waits on: the waker stays, the timer moves (to this worker's wheel). */
+        waker = ki_timer_take(&sleep->timer);
+        sleep->timer.deadline_ns = deadline;
+        if (waker.to) {
+            ki_timer_arm(d, &sleep->timer, waker);
+            kio_waker_drop(waker);
+            return;
+        }
+    }
+    /* Not started, fired but not polled, or over: it starts anew at its next poll. */
+    f->type = &sleep_type;
+    f->state = NULL;
+    sleep->timer.deadline_ns = deadline;
+}
