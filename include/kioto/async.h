@@ -243,11 +243,17 @@ static inline void kio_waker_drop(kio_waker waker)
         waker.to->type->drop(waker.to);
 }
 
-/* kio_waker_wake(waker): wakes and drops. Threads: any */
+/* kio_waker_wake(waker): wakes and drops; of an empty waker: nothing. Threads: any */
 static inline void kio_waker_wake(kio_waker waker)
 {
-    kio_waker_wake_by_ref(waker);
-    kio_waker_drop(waker);
+    const kio_waker_type *type;
+
+    if (!waker.to)
+        return;
+    type = waker.to->type; /* what is not counted may be gone after the wake */
+    type->wake(waker.to);
+    if (type->drop)
+        type->drop(waker.to);
 }
 
 /* kio_waker_will_wake(a, b): whether both wake the same task. */
@@ -255,6 +261,12 @@ static inline bool kio_waker_will_wake(kio_waker a, kio_waker b)
 {
     return a.to == b.to;
 }
+
+/* A place in a list of futures that wait for the same thing. Private. */
+struct kio_waiter_ {
+    struct kio_waiter_ *next, **prev; /* prev NULL: in no list */
+    kio_waker waker;
+};
 
 /* What one poll of a task shares with everything polled inside it. Private. */
 struct kio_run {
@@ -300,10 +312,11 @@ static inline void kio_coop_did_(kio_context *cx)
 #define KIO_CAT_(a, b)  KIO_CAT__(a, b)
 
 /* void has no object: the result of an async_fn(void) is an empty struct. */
-#define KIO_OUT_IS_void           ,
-#define KIO_PICK__(a, b, c, ...)  c
-#define KIO_PICK_(...)            KIO_PICK__(__VA_ARGS__)
-#define KIO_OUT_(T)               KIO_PICK_(KIO_OUT_IS_##T, struct {}, T, )
+struct kio_nothing_ {};
+#define KIO_OUT_(T)                                                                                \
+    __typeof__(_Generic((T(*)(void))0,                                                             \
+               void (*)(void): *(struct kio_nothing_ *)0,                                          \
+               default: ((T(*)(void))0)()))
 
 #define KIO_ASYNC_FN(T)                                                                            \
     struct {                                                                                       \

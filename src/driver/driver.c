@@ -150,15 +150,30 @@ bool ki_driver_step(struct ki_driver *d, int64_t at_ns)
 
 static void turn_paused(struct ki_drivers *all, struct ki_driver *d, int64_t max_ns)
 {
-    /* Nothing to run: jump to the next timer, unless a job or a wake may still come first. */
-    struct ki_polled seen = ki_poller_wait(&all->poller, 0);
+    /* Nothing to run: jump to the next timer, unless a job or a wake may still come first. A job
+     * that is not busy any more has sent its wakes: so that is asked before the poll. `held` asks
+     * to be woken when the last job ends; seq_cst: before the look at busy, see ki_drivers_quiet. */
+    bool busy = false;
+    struct ki_polled seen;
 
+    if (max_ns != 0 && all->busy) {
+        ki_store_seq_cst(&all->held, 1);
+        busy = all->busy(all->busy_arg) != 0;
+    }
+    seen = ki_poller_wait(&all->poller, 0);
     if (max_ns == 0 || seen.events || seen.woken)
         return;
-    if (ki_wheel_earliest(&d->wheel) == INT64_MAX || (all->busy && all->busy(all->busy_arg)))
+    if (busy || ki_wheel_earliest(&d->wheel) == INT64_MAX)
         ki_poller_wait(&all->poller, max_ns);
     else
         ki_driver_step(d, INT64_MAX - 1);
+}
+
+void ki_drivers_quiet(struct ki_drivers *all)
+{
+    /* seq_cst: after the last job left `busy`; pairs with turn_paused. */
+    if (ki_load_seq_cst(&all->held) && ki_xchg_seq_cst(&all->held, 0))
+        ki_poller_wake(&all->poller);
 }
 
 static void turn_alone(struct ki_park *park, void *local, int64_t max_ns)

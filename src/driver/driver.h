@@ -40,6 +40,7 @@ struct ki_drivers {
     /* Jobs in flight hold the jump of a paused clock; may be NULL. */
     unsigned (*busy)(void *arg);
     void *busy_arg;
+    ki_atomic(uint32_t) held; /* a paused clock waits for the jobs' end */
     struct ki_driver each[];
 };
 
@@ -70,6 +71,9 @@ static inline void ki_timer_cancel(struct kio_timer_ *t)
 {
     kio_waker_drop(ki_timer_take(t));
 }
+
+/* The last job has ended: a paused clock that waits for it goes on. Any thread. */
+void ki_drivers_quiet(struct ki_drivers *all);
 
 /* Paused clock only: goes to the next timer due up to at_ns, and fires what is due then; true:
  * there was none, and the clock shows at_ns. */

@@ -25,6 +25,8 @@
 #include "../base/cpu.h"
 #include "../future/guard.h"
 
+#include <errno.h>
+
 struct ki_current {
     struct ki_sched base;
     struct ki_worker worker;
@@ -237,14 +239,6 @@ bool ki_current_run(struct ki_sched *sched, bool (*done)(void *), void *arg)
     return true;
 }
 
-void ki_current_nudge(struct ki_sched *sched)
-{
-    if (!ki_sched_enter(sched))
-        return;
-    rouse(current_of(sched));
-    ki_sched_leave(sched);
-}
-
 void ki_current_spawn(struct ki_sched *sched, struct ki_worker *worker, struct ki_task *task)
 {
     struct ki_current *cur = current_of(sched);
@@ -281,11 +275,14 @@ static void drop_task(struct ki_task *task, void *arg)
     ki_task_over(task, KI_JOIN_ABORTED, &cur->worker.nest);
 }
 
-void ki_current_close(struct ki_sched *sched)
+int ki_current_close(struct ki_sched *sched)
 {
     struct ki_current *cur = current_of(sched);
     struct ki_worker *before = ki_worker_here;
 
+    /* acquire: as ki_current_run */
+    if (ki_xchg_acquire(&cur->running, 1))
+        return -EBUSY;
     ki_sched_close(sched);
     drain(cur);
     ki_worker_here = &cur->worker;
@@ -296,6 +293,8 @@ void ki_current_close(struct ki_sched *sched)
     cur->depth = 0;
     cur->worker.nest.slots = (struct ki_slots){ 0 }; /* the trim finds every free slot */
     ki_arena_trim(&sched->arena);
+    ki_store_release(&cur->running, 0); /* as ki_current_run */
+    return 0;
 }
 
 size_t ki_current_depth(struct ki_sched *sched)

@@ -28,10 +28,6 @@
  * that it does not fall in step with a program's own period. */
 #define KI_TURN_INTERVAL 61
 
-struct ki_hooks {
-    const struct kio_hooks *user;
-};
-
 struct ki_sched {
     struct ki_arena arena;
     enum kio_flavor flavor;
@@ -108,10 +104,8 @@ KIO_MUST_USE struct ki_sched *ki_current_new(void);
 void ki_current_open(struct ki_sched *sched, struct ki_park *park, void *driver, uint64_t seed);
 /* Runs tasks on this thread until `done(arg)`; false at once if another thread is doing that. */
 bool ki_current_run(struct ki_sched *sched, bool (*done)(void *), void *arg);
-/* Makes the thread inside ki_current_run, if any, look at its `done` again. Any thread. */
-void ki_current_nudge(struct ki_sched *sched);
-/* Drops every task and closes. No thread may be running it. */
-void ki_current_close(struct ki_sched *sched);
+/* Drops every task and closes. 0, or -EBUSY: a thread is inside ki_current_run. */
+int ki_current_close(struct ki_sched *sched);
 size_t ki_current_depth(struct ki_sched *sched);
 
 /* multi_thread: see worker.c */

@@ -26,11 +26,10 @@
 #include "queue.h"
 #include "../base/clock.h"
 #include "../base/mem.h"
+#include "../base/thread.h"
 #include "../future/guard.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <stdio.h>
 
 /* LIFO runs in a row before the queue gets a turn; 3 as Tokio (#5712). */
 #define KI_LIFO_MAX 3
@@ -463,22 +462,8 @@ unsigned ki_multi_workers(struct ki_sched *sched)
 
 static int start_thread(struct ki_multi *m, struct mworker *w)
 {
-    pthread_attr_t attr;
-    char name[16];
-    int err = pthread_attr_init(&attr);
-
-    if (err)
-        return -err;
-    if (m->config.stack_size)
-        err = pthread_attr_setstacksize(&attr, m->config.stack_size);
-    if (!err)
-        err = pthread_create(&w->thread, &attr, worker_main, w);
-    pthread_attr_destroy(&attr);
-    if (err)
-        return -err;
-    snprintf(name, sizeof name, "%.10s-%u", m->config.name, w->index);
-    pthread_setname_np(w->thread, name);
-    return 0;
+    return ki_thread_start(&w->thread, worker_main, w, m->config.stack_size, m->config.name,
+                           w->index);
 }
 
 static void join_threads(struct ki_multi *m, unsigned count)

@@ -48,8 +48,6 @@ void ki_task_release(struct ki_task *task, struct ki_nest *nest)
     ki_mem_free(task->extra);
     task->extra = NULL;
     arena = ki_sched_arena(ki_chunk_of(task)->sched);
-    /* release: pairs with ki_task_in_use */
-    ki_store_release(&task->tag, 0);
     ki_arena_put(arena, nest ? &nest->slots : NULL, task);
 }
 

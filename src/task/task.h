@@ -112,7 +112,7 @@ static inline bool ki_task_ask_abort(struct ki_task *task, uint64_t id)
 /* For the trim: a live task, or one whose result a handle may still fetch. */
 static inline bool ki_task_in_use(struct ki_task *task)
 {
-    /* acquire: pairs with ki_task_release, by whichever thread */
+    /* acquire: pairs with ki_arena_put, by whichever thread */
     return ki_load_acquire(&task->tag) != 0;
 }
 

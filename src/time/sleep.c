@@ -10,9 +10,8 @@ static struct ki_driver *driver_or_guard(const char *call)
     struct ki_driver *d = ki_driver_here;
 
     if (kio_unlikely_(!d))
-        ki_guard_fail(ki_guard_here(),
-                      "run it in a task, or between kio_runtime_enter and kio_runtime_leave",
-                      "%s needs a runtime, and there is none on this thread", call);
+        ki_guard_fail(ki_guard_here(), "poll it in a task: kio_block_on or kio_spawn",
+                      "%s is polled on a thread that runs no tasks of a runtime", call);
     return d;
 }
 
@@ -71,9 +70,9 @@ struct kio_sleep *kio_sleep_until(struct kio_sleep *slot, kio_instant deadline)
 
 struct kio_sleep *kio_sleep(struct kio_sleep *slot, kio_duration duration)
 {
-    struct ki_driver *d = driver_or_guard("kio_sleep");
+    struct ki_driver *d = ki_driver_here;
 
-    return kio_sleep_until(slot, ki_clock_add(ki_driver_now(d), duration));
+    return kio_sleep_until(slot, ki_clock_add(d ? ki_driver_now(d) : ki_clock_now(), duration));
 }
 
 void kio_sleep_reset(struct kio_sleep *sleep, kio_instant deadline)

@@ -1,0 +1,10 @@
+/* Everything of Kioto's core. HTTP and TLS, which bring libraries of their own, are apart. */
+#ifndef KIOTO_H
+#define KIOTO_H
+
+#include "kioto/async.h"
+#include "kioto/runtime.h"
+#include "kioto/task.h"
+#include "kioto/time.h"
+
+#endif

@@ -1,0 +1,15 @@
+/* Starting a named thread. It takes no signals: they are the program's own threads' business, and
+ * a handler there never finds one of Kioto's in the middle of something. */
+#ifndef KI_BASE_THREAD_H
+#define KI_BASE_THREAD_H
+
+#include <kioto/config.h>
+
+#include <pthread.h>
+
+/* name: at most 10 characters are used, the thread is called name-number. stack_size: bytes, 0: the
+ * system's default. 0 or a negative errno. */
+KIO_MUST_USE int ki_thread_start(pthread_t *thread, void *(*run)(void *), void *arg,
+                                 size_t stack_size, const char *name, unsigned number);
+
+#endif

@@ -1,0 +1,78 @@
+/*
+ * Readiness: what epoll has said about an fd, and the futures that wait to hear it.
+ *
+ * Layout: a registration lies in a table that grows by chunks and is never freed, so that an event
+ * that comes late (epoll_wait had it in hand when the fd was closed) finds a registration, sees
+ * that its generation is another one, and is forgotten. epoll's token = generation << 32 | index.
+ *
+ * word: bits KI_READ, KI_WRITE, KI_READ_CLOSED, KI_WRITE_CLOSED and above them a tick that counts
+ * events. Events set bits (under the lock, with the waiters); who saw EAGAIN clears them (without
+ * the lock), but only if the tick is still the one he read before his system call: an event that
+ * came in between is not lost (the edge comes once).
+ *
+ * Access: word: atomic. waiters, poller, gen: under the lock. fd: fixed while registered.
+ */
+#ifndef KI_DRIVER_READINESS_H
+#define KI_DRIVER_READINESS_H
+
+#include "poller.h"
+#include "../base/lock.h"
+
+#include <kioto/async.h>
+
+enum {
+    KI_READ = 1,
+    KI_WRITE = 2,
+    KI_READ_CLOSED = 4,  /* the peer sends no more, or an error waits to be fetched */
+    KI_WRITE_CLOSED = 8, /* nobody reads any more, or an error waits */
+    KI_TICK_ONE = 16,
+};
+
+struct ki_ready {
+    ki_atomic(uint32_t) word;
+    struct ki_lock lock;
+    uint32_t gen;
+    uint32_t index;
+    int fd;
+    struct ki_poller *poller;            /* NULL: its runtime has ended */
+    struct kio_waiter_ *readers, *writers;
+    struct ki_ready *free;               /* link of the free list */
+};
+
+/* 0 or a negative errno (-EPERM: a file that epoll does not take). The fd must be non-blocking and
+ * stay open until ki_ready_close. */
+KIO_MUST_USE int ki_ready_open(struct ki_ready **out, struct ki_poller *poller, int fd);
+
+/* Ends the registration; before the fd is closed. Futures that still wait are woken and are in no
+ * list any more. */
+void ki_ready_close(struct ki_ready *r);
+
+/* KI_READY: as far as known the direction (KI_READ or KI_WRITE) is ready: try the call; *tick is
+ * for ki_ready_clear. KIO_PENDING: the waker is left in `waiter`, which is linked. Ready as well when
+ * the runtime has ended (ki_ready_alive): no event will come, so a caller that sees EAGAIN then
+ * gives up. */
+kio_poll ki_ready_poll(struct ki_ready *r, unsigned dir, struct kio_waiter_ *waiter,
+                       kio_context *cx, uint32_t *tick);
+
+/* The call that followed a ki_ready_poll gave EAGAIN: not ready until the next event. */
+void ki_ready_clear(struct ki_ready *r, unsigned dir, uint32_t tick);
+
+/* A stream gave less than was asked for: empty until the next event, unless it is closed. */
+void ki_ready_drained(struct ki_ready *r, unsigned dir, uint32_t tick);
+
+/* The future is dropped or ready: it waits no longer. */
+void ki_ready_forget(struct ki_ready *r, struct kio_waiter_ *waiter);
+
+/* Whether the registration's runtime still lives. */
+bool ki_ready_alive(struct ki_ready *r);
+
+/* From the poller: an event for a token. */
+void ki_ready_event(uint64_t token, unsigned bits);
+
+/* From the poller when it closes: its registrations become orphans; who waits is woken. */
+void ki_ready_orphan(struct ki_poller *poller);
+
+/* Registrations that are open, in the whole process: for metrics and tests. */
+size_t ki_ready_count(void);
+
+#endif

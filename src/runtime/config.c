@@ -1,0 +1,62 @@
+/* A runtime's configuration: what zero stands for, and what is refused. */
+#include "runtime.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+
+#define KI_WORKERS_MAX       1024
+#define KI_MAX_BLOCKING      512 /* as Tokio */
+#define KI_KEEP_ALIVE        (10 * KIO_SEC)
+
+static unsigned cpu_count(void)
+{
+    cpu_set_t set;
+
+    /* The CPUs this process may use, not those the machine has. */
+    if (sched_getaffinity(0, sizeof set, &set))
+        return 1;
+    return CPU_COUNT(&set) > 0 ? (unsigned)CPU_COUNT(&set) : 1;
+}
+
+static int default_workers(unsigned *workers)
+{
+    const char *text = getenv("KIOTO_WORKERS");
+    char *end;
+    long n;
+
+    if (!text || !*text) {
+        *workers = cpu_count();
+        return 0;
+    }
+    n = strtol(text, &end, 10);
+    if (*end || n < 1 || n > KI_WORKERS_MAX)
+        return -EINVAL;
+    *workers = (unsigned)n;
+    return 0;
+}
+
+int ki_config_complete(struct kio_runtime_config *c)
+{
+    int err = 0;
+
+    if (c->flavor != KIO_MULTI_THREAD && c->flavor != KIO_CURRENT_THREAD)
+        return -EINVAL;
+    if (c->workers > KI_WORKERS_MAX || c->blocking_keep_alive < 0)
+        return -EINVAL;
+    if (c->flavor == KIO_CURRENT_THREAD)
+        c->workers = 1;
+    else if (c->start_paused)
+        return -EINVAL;
+    else if (!c->workers)
+        err = default_workers(&c->workers);
+    if (!c->max_blocking)
+        c->max_blocking = KI_MAX_BLOCKING;
+    if (!c->blocking_keep_alive)
+        c->blocking_keep_alive = KI_KEEP_ALIVE;
+    if (!c->name)
+        c->name = "kioto";
+    if (!c->seed)
+        c->seed = (uint64_t)ki_clock_now();
+    return err;
+}

@@ -1,0 +1,204 @@
+/* A runtime's life: put together, shut down, freed. */
+#include "runtime.h"
+#include "../base/mem.h"
+#include "../future/guard.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- what the parts ask of the runtime ---------------------------------------------------- */
+
+static void *driver_of(void *arg, unsigned i)
+{
+    return &((struct kio_runtime *)arg)->drivers->each[i];
+}
+
+static void on_worker(void *arg, unsigned i, bool start)
+{
+    struct kio_runtime *rt = arg;
+
+    if (start) {
+        ki_context_set((struct ki_context){ rt, driver_of(rt, i) });
+        if (rt->hooks.on_start)
+            rt->hooks.on_start(rt->hooks.arg);
+    } else {
+        if (rt->hooks.on_stop)
+            rt->hooks.on_stop(rt->hooks.arg);
+        ki_context_set((struct ki_context){ NULL, NULL });
+    }
+}
+
+static void on_pool_thread(void *arg, bool start)
+{
+    ki_context_set_pool(start ? arg : NULL);
+}
+
+static void on_pool_quiet(void *arg)
+{
+    ki_drivers_quiet(((struct kio_runtime *)arg)->drivers);
+}
+
+static unsigned jobs_busy(void *arg)
+{
+    return ki_blocking_busy(((struct kio_runtime *)arg)->blocking);
+}
+
+/* ---- making ------------------------------------------------------------------------------- */
+
+static int open_sched(struct kio_runtime *rt, const struct kio_runtime_config *c)
+{
+    rt->sched = ki_sched_get(c->flavor);
+    if (!rt->sched)
+        return -ENOMEM;
+    rt->sched->hooks = c->hooks;
+    if (c->flavor == KIO_CURRENT_THREAD) {
+        ki_current_open(rt->sched, &rt->drivers->park, &rt->drivers->each[0], c->seed);
+        return 0;
+    }
+    return ki_multi_open(rt->sched, &(struct ki_multi_config){
+                                        .park = &rt->drivers->park,
+                                        .driver_of = driver_of,
+                                        .on_thread = on_worker,
+                                        .arg = rt,
+                                        .workers = c->workers,
+                                        .stack_size = c->stack_size,
+                                        .name = rt->name,
+                                        .seed = c->seed,
+                                    });
+}
+
+static int open_blocking(struct kio_runtime *rt, const struct kio_runtime_config *c)
+{
+    return ki_blocking_new(&rt->blocking, &(struct ki_blocking_config){
+                                              .max_threads = c->max_blocking,
+                                              .keep_alive_ns = c->blocking_keep_alive,
+                                              .stack_size = c->stack_size,
+                                              .name = rt->name,
+                                              .on_thread = on_pool_thread,
+                                              .on_quiet = on_pool_quiet,
+                                              .arg = rt,
+                                          });
+}
+
+static void release(struct kio_runtime *rt)
+{
+    ki_blocking_free(rt->blocking);
+    if (rt->sched)
+        ki_sched_put(rt->sched);
+    ki_drivers_free(rt->drivers);
+    ki_mem_free(rt);
+}
+
+static int open_parts(struct kio_runtime *rt, const struct kio_runtime_config *c)
+{
+    int err;
+
+    rt->drivers = ki_drivers_new(c->workers, c->flavor == KIO_MULTI_THREAD, &err);
+    if (!rt->drivers)
+        return err;
+    rt->drivers->busy = jobs_busy;
+    rt->drivers->busy_arg = rt;
+    if (c->start_paused)
+        ki_clock_pause(&rt->drivers->each[0].clock);
+    err = open_blocking(rt, c);
+    return err ? err : open_sched(rt, c); /* last: workers start here */
+}
+
+int kio_runtime_new(struct kio_runtime **out, const struct kio_runtime_config *config)
+{
+    struct kio_runtime_config c = config ? *config : (struct kio_runtime_config){ 0 };
+    struct kio_runtime *rt;
+    int err = ki_config_complete(&c);
+
+    *out = NULL;
+    if (err)
+        return err;
+    rt = ki_mem_zalloc(sizeof *rt);
+    if (!rt)
+        return -ENOMEM;
+    rt->flavor = c.flavor;
+    rt->hooks = c.hooks;
+    strncpy(rt->name, c.name, sizeof rt->name - 1);
+    err = open_parts(rt, &c);
+    if (err) {
+        release(rt);
+        return err;
+    }
+    *out = rt;
+    return 0;
+}
+
+struct kio_runtime *kio_main_begin_(const struct kio_runtime_config *config)
+{
+    struct kio_runtime *rt;
+    int err = kio_runtime_new(&rt, config);
+
+    if (err) {
+        fprintf(stderr, "kioto: the runtime cannot start: %s\n", strerror(-err));
+        exit(EXIT_FAILURE);
+    }
+    return rt;
+}
+
+unsigned kio_runtime_workers(const struct kio_runtime *rt)
+{
+    return rt->drivers->count;
+}
+
+/* ---- ending ------------------------------------------------------------------------------- */
+
+static int close_current(struct kio_runtime *rt)
+{
+    struct ki_context before = ki_context_set((struct ki_context){ rt, driver_of(rt, 0) });
+    int err = ki_current_close(rt->sched);
+
+    ki_context_set(before);
+    if (err == -EBUSY)
+        ki_guard_fail((struct kio_place){ NULL, 0 },
+                      "end every kio_runtime_block_on first",
+                      "a current_thread runtime is shut down while a thread is inside block_on");
+    return err;
+}
+
+static int close_sched(struct kio_runtime *rt, int64_t timeout_ns)
+{
+    return rt->flavor == KIO_CURRENT_THREAD ? close_current(rt)
+                                            : ki_multi_close(rt->sched, timeout_ns);
+}
+
+static void guard_outside(const struct kio_runtime *rt)
+{
+    if (ki_worker_of(rt->sched) || ki_context_on_pool_of(rt))
+        ki_guard_fail(ki_guard_here(),
+                      "let the main task return, and shut down where block_on was called",
+                      "a runtime is shut down from one of its own tasks or jobs");
+}
+
+int kio_runtime_shutdown(struct kio_runtime *rt, kio_duration timeout)
+{
+    int64_t limit = timeout < 0 ? INT64_MAX : ki_clock_add(ki_clock_now(), timeout);
+    int err;
+
+    guard_outside(rt);
+    ki_store_seq_cst(&rt->closing, 1); /* a hint to spawners; the gate decides */
+    if (!rt->sched_closed) {
+        err = close_sched(rt, timeout);
+        if (err)
+            return err;
+        rt->sched_closed = true;
+    }
+    if (timeout >= 0) {
+        timeout = limit - ki_clock_now();
+        timeout = timeout < 0 ? 0 : timeout;
+    }
+    return ki_blocking_shutdown(rt->blocking, timeout);
+}
+
+void kio_runtime_free(struct kio_runtime *rt)
+{
+    if (!rt)
+        return;
+    (void)kio_runtime_shutdown(rt, -1); /* waits for ever, so it ends well */
+    release(rt);
+}

@@ -1,0 +1,38 @@
+/* What a runtime is made of. Inside src/runtime only. */
+#ifndef KI_RUNTIME_RUNTIME_H
+#define KI_RUNTIME_RUNTIME_H
+
+#include "../driver/driver.h"
+#include "../sched/blocking.h"
+#include "../sched/sched.h"
+#include "context.h"
+
+struct kio_runtime {
+    enum kio_flavor flavor;
+    struct ki_sched *sched;
+    struct ki_drivers *drivers;
+    struct ki_blocking *blocking;
+    struct kio_hooks hooks;
+    char name[12];
+    ki_atomic(uint32_t) closing; /* shutdown has begun: no new tasks */
+    bool sched_closed;           /* every task was dropped; by who shuts down */
+    /* current_thread, several threads in block_on: counts the events that the waiting ones look
+     * up at (a root ended, the runner left); a futex. */
+    ki_atomic(uint32_t) turns;
+};
+
+/* Makes rt this thread's runtime, with the driver of worker i; gives what was before. */
+struct ki_context {
+    struct kio_runtime *runtime;
+    struct ki_driver *driver;
+};
+struct ki_context ki_context_set(struct ki_context to);
+
+/* Whether this thread belongs to rt's blocking pool. */
+bool ki_context_on_pool_of(const struct kio_runtime *rt);
+void ki_context_set_pool(struct kio_runtime *rt);
+
+/* Checks and completes a configuration. 0 or -EINVAL. */
+KIO_MUST_USE int ki_config_complete(struct kio_runtime_config *config);
+
+#endif

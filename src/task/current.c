@@ -1,0 +1,115 @@
+/* The running task: its id and its name; stepping back for the others; running without budget. */
+#include "../base/mem.h"
+#include "../future/guard.h"
+#include "../sched/sched.h"
+
+#include <kioto/task.h>
+
+#include <errno.h>
+#include <limits.h>
+
+static struct ki_task *running_task(void)
+{
+    struct ki_worker *w = ki_worker_here;
+
+    return w && ki_here.root ? ki_task_of(w->run.self) : NULL;
+}
+
+uint64_t kio_current_task_id(void)
+{
+    struct ki_task *task = running_task();
+
+    return task ? ki_task_id(task) : 0;
+}
+
+int kio_task_set_name(const char *name)
+{
+    struct ki_task *task = running_task();
+
+    if (!task)
+        return -EINVAL;
+    if (!task->extra) {
+        struct ki_task_extra *extra = ki_mem_zalloc(sizeof *extra);
+
+        if (!extra)
+            return -ENOMEM;
+        task->extra = extra;
+    }
+    task->extra->name = name;
+    ki_here.task_name = name;
+    return 0;
+}
+
+/* ---- yield -------------------------------------------------------------------------------- */
+
+static kio_poll yield_poll(kio_future *f, kio_context *cx)
+{
+    if (f->state) {
+        kio_finish(f);
+        return KIO_READY;
+    }
+    f->state = f;
+    if (cx->run)
+        cx->run->yielded = true;
+    /* The task itself goes to the queue's back after this poll; a combinator's own waker, or
+     * another executor's, has to be told. */
+    if (!cx->run || cx->run->self != cx->waker.to)
+        kio_waker_wake_by_ref(cx->waker);
+    return KIO_PENDING;
+}
+
+static const kio_future_type yield_type = {
+    .name = "kio_yield_now",
+    .size = sizeof(struct kio_yield),
+    .poll = yield_poll,
+};
+
+struct kio_yield *kio_yield_now(struct kio_yield *slot)
+{
+    kio_vacate_(&slot->kio);
+    slot->kio = (kio_future){ .type = &yield_type };
+    return slot;
+}
+
+/* ---- unconstrained ------------------------------------------------------------------------ */
+
+static kio_poll unconstrained_poll(kio_future *f, kio_context *cx)
+{
+    struct kio_unconstrained *self = (struct kio_unconstrained *)f;
+    int budget = cx->run ? cx->run->budget : 0;
+    kio_poll answer;
+
+    if (!f->state) {
+        f->state = self;
+        if (!self->inner->type || kio_is_over_(self->inner))
+            ki_guard_fail(ki_guard_here(), "make the future first, in a slot of its own",
+                          "kio_unconstrained was given an empty slot or a finished future");
+        if (!self->inner->prev)
+            kio_adopt_(f, self->inner);
+    }
+    if (cx->run)
+        cx->run->budget = INT_MAX;
+    answer = kio_poll_(self->inner, cx);
+    if (cx->run)
+        cx->run->budget = budget;
+    if (answer == KIO_PENDING)
+        return KIO_PENDING;
+    if (self->inner->state == KIO_KEPT && f->child)
+        kio_finish_keep(f);
+    else
+        kio_finish(f);
+    return KIO_READY;
+}
+
+static const kio_future_type unconstrained_type = {
+    .name = "kio_unconstrained",
+    .size = sizeof(struct kio_unconstrained),
+    .poll = unconstrained_poll,
+};
+
+struct kio_unconstrained *kio_unconstrained_(struct kio_unconstrained *slot, kio_future *inner)
+{
+    kio_vacate_(&slot->kio);
+    *slot = (struct kio_unconstrained){ .kio = { .type = &unconstrained_type }, .inner = inner };
+    return slot;
+}
