@@ -3,6 +3,7 @@
 #define KIOTO_H
 
 #include "kioto/async.h"
+#include "kioto/channel.h"
 #include "kioto/runtime.h"
 #include "kioto/task.h"
 #include "kioto/time.h"

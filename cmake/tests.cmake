@@ -1,0 +1,118 @@
+# Every tests/<area>/<subject>.c is a program and a test; so is every examples/*.c that has a
+# golden file, every tests/misuse/*.c (must abort) and tests/compile_fail/*.c (must not compile).
+pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
+find_program(VALGRIND valgrind)
+find_package(Python3 COMPONENTS Interpreter REQUIRED)
+
+set(valgrind_command ${VALGRIND} -q --leak-check=full --show-leak-kinds=definite,possible
+  --errors-for-leak-kinds=definite --error-exitcode=99 --fair-sched=yes
+  --suppressions=${CMAKE_SOURCE_DIR}/tests/valgrind.supp)
+set(with_valgrind FALSE)
+if(KIOTO_VALGRIND_TESTS AND VALGRIND AND NOT KIOTO_SANITIZE)
+  set(with_valgrind TRUE)
+endif()
+
+function(kioto_program target file)
+  add_executable(${target} ${file})
+  target_link_libraries(${target} PRIVATE kioto-flags kioto-static Threads::Threads)
+  # The guards in the public macros are compiled into the user's code: they stay on here.
+  target_compile_options(${target} PRIVATE -UNDEBUG)
+  file(STRINGS ${file} needs_http REGEX "#include <kioto/http.h>")
+  if(needs_http AND TARGET kioto-http-static)
+    target_link_libraries(${target} PRIVATE kioto-http-static)
+  endif()
+  file(STRINGS ${file} needs_tls REGEX "#include <kioto/tls.h>")
+  if(needs_tls AND TARGET kioto-tls-static)
+    target_link_libraries(${target} PRIVATE kioto-tls-static)
+  endif()
+endfunction()
+
+function(kioto_test name target)
+  add_test(NAME ${name} COMMAND ${target})
+  set_tests_properties(${name} PROPERTIES TIMEOUT 240 LABELS test)
+endfunction()
+
+file(GLOB areas RELATIVE ${CMAKE_SOURCE_DIR}/tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*)
+list(REMOVE_ITEM areas golden misuse compile_fail support install)
+file(GLOB support CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/support/*.c)
+if(support)
+  add_library(kioto-test-support STATIC ${support})
+  target_include_directories(kioto-test-support PUBLIC ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/tests)
+  target_link_libraries(kioto-test-support PUBLIC kioto-flags kioto-static PkgConfig::CMOCKA)
+  target_compile_options(kioto-test-support PRIVATE -UNDEBUG)
+endif()
+
+foreach(area ${areas})
+  file(GLOB files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${area}/*.c)
+  foreach(file ${files})
+    get_filename_component(subject ${file} NAME_WE)
+    set(target test-${area}-${subject})
+    kioto_program(${target} ${file})
+    target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/tests)
+    target_link_libraries(${target} PRIVATE kioto-test-support PkgConfig::CMOCKA)
+    kioto_test(${area}/${subject} ${target})
+    if(with_valgrind AND area MATCHES "^(future|time|task|sync|rt)$" AND NOT subject MATCHES "threads|stress")
+      add_test(NAME valgrind/${area}/${subject} COMMAND ${valgrind_command} $<TARGET_FILE:${target}>)
+      set_tests_properties(valgrind/${area}/${subject} PROPERTIES TIMEOUT 600 LABELS valgrind
+        ENVIRONMENT "KIOTO_TEST_QUICK=1")
+    endif()
+  endforeach()
+endforeach()
+
+# Examples, and what they print.
+file(GLOB examples CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/examples/*.c)
+foreach(file ${examples})
+  get_filename_component(name ${file} NAME_WE)
+  file(STRINGS ${file} needs_http REGEX "#include <kioto/http.h>")
+  if(needs_http AND NOT TARGET kioto-http-static)
+    continue()
+  endif()
+  kioto_program(${name} ${file})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/examples)
+  set(golden ${CMAKE_SOURCE_DIR}/tests/golden/${name}.txt)
+  if(EXISTS ${golden})
+    add_test(NAME golden/${name} COMMAND ${Python3_EXECUTABLE}
+      ${CMAKE_SOURCE_DIR}/tests/golden/compare.py ${golden} $<TARGET_FILE:${name}>)
+    set_tests_properties(golden/${name} PROPERTIES TIMEOUT 240 LABELS golden)
+    if(with_valgrind)
+      add_test(NAME valgrind/${name} COMMAND ${Python3_EXECUTABLE}
+        ${CMAKE_SOURCE_DIR}/tests/golden/compare.py --valgrind ${golden}
+        ${valgrind_command} $<TARGET_FILE:${name}>)
+      set_tests_properties(valgrind/${name} PROPERTIES TIMEOUT 600 LABELS valgrind)
+    endif()
+  endif()
+endforeach()
+
+# Programs that must abort with a message.
+file(GLOB misuses CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/misuse/*.c)
+foreach(file ${misuses})
+  get_filename_component(name ${file} NAME_WE)
+  kioto_program(misuse-${name} ${file})
+  add_test(NAME misuse/${name} COMMAND ${Python3_EXECUTABLE}
+    ${CMAKE_SOURCE_DIR}/tests/misuse/expect_abort.py ${file} $<TARGET_FILE:misuse-${name}>)
+  set_tests_properties(misuse/${name} PROPERTIES TIMEOUT 60 LABELS misuse)
+endforeach()
+
+# Programs that must not compile, and what the compiler says.
+file(GLOB wrongs CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/compile_fail/*.c)
+foreach(file ${wrongs})
+  get_filename_component(name ${file} NAME_WE)
+  add_test(NAME compile_fail/${name} COMMAND ${Python3_EXECUTABLE}
+    ${CMAKE_SOURCE_DIR}/tests/compile_fail/expect_error.py ${file}
+    ${CMAKE_C_COMPILER} -I${CMAKE_SOURCE_DIR}/include)
+  set_tests_properties(compile_fail/${name} PROPERTIES TIMEOUT 60 LABELS compile_fail)
+endforeach()
+
+if(NOT KIOTO_SANITIZE AND EXISTS ${CMAKE_SOURCE_DIR}/tests/install/run.sh)
+  add_test(NAME install COMMAND ${CMAKE_SOURCE_DIR}/tests/install/run.sh ${CMAKE_BINARY_DIR} ${CMAKE_C_COMPILER})
+  set_tests_properties(install PROPERTIES TIMEOUT 240 LABELS install)
+endif()
+
+file(GLOB benches CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bench/*.c)
+if(benches)
+  add_executable(kioto-bench ${benches})
+  target_link_libraries(kioto-bench PRIVATE kioto-flags kioto-static Threads::Threads)
+  if(TARGET kioto-http-static)
+    target_link_libraries(kioto-bench PRIVATE kioto-http-static)
+  endif()
+endif()

@@ -1,0 +1,19 @@
+/* For leaf futures: ending without a call, and threads that wait for a future without a runtime. */
+#ifndef KI_FUTURE_LEAF_H
+#define KI_FUTURE_LEAF_H
+
+#include <kioto/async.h>
+
+/* Ready, with nothing left to release: as kio_finish() without running the type's drop. */
+static inline kio_poll ki_ready_now(kio_future *f)
+{
+    kio_unlink_(f);
+    f->state = KIO_DONE;
+    return KIO_READY;
+}
+
+/* Polls until it is ready, sleeping on a futex in between. Guard: not inside a task; `call` names
+ * the function for its message. */
+void ki_block_thread(kio_future *f, const char *call);
+
+#endif

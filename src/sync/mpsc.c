@@ -1,0 +1,807 @@
+/*
+ * mpsc: a buffer, a line of waiting senders and one waiting receiver, under one small lock.
+ *
+ * Layout: the channel and, bounded, its ring are one allocation.
+ * Room: a bounded channel has `cap` places. A place is taken by a queued message or promised
+ * (`promised`: a permit, or a waiting send that was told it may go on). When a place gets free and
+ * somebody waits, it is promised to the first in line at once: nobody overtakes.
+ * Invariants: count + promised <= cap; somebody waits in line => count + promised == cap.
+ * Access: everything under `lock`, but for what is fixed (cap, size, destroy).
+ * Life: `refs` counts handles (senders, weak ones, the receiver, permits); the last frees.
+ *
+ * A lock rather than a lock-free queue: uncontended it costs two instructions more than one
+ * compare-and-swap, and under it a message, the place in the line and the wake are one step,
+ * which is what cancel safety asks for. Wakers are taken under the lock and woken after it.
+ */
+#include <kioto/channel.h>
+
+#include "buffer.h"
+#include "waiters.h"
+#include "../base/list.h"
+#include "../base/lock.h"
+#include "../base/mem.h"
+#include "../future/guard.h"
+#include "../future/leaf.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+struct kio_chan_ {
+    struct ki_lock lock;
+    bool rx_gone, closed;
+    size_t cap;           /* SIZE_MAX: unbounded */
+    size_t promised;
+    size_t senders;       /* strong ones */
+    size_t refs;
+    kio_waker receiver;   /* of a recv that waits */
+    struct ki_waiters line;    /* senders without a place */
+    struct ki_waiters closing; /* closed() futures */
+    void (*destroy)(void *message);
+    struct ki_buffer buffer;
+    _Alignas(16) char ring[];
+};
+
+static void lock(struct kio_chan_ *c)
+{
+    ki_lock(&c->lock, KI_RANK_SYNC);
+}
+
+static void unlock(struct kio_chan_ *c)
+{
+    ki_unlock(&c->lock, KI_RANK_SYNC);
+}
+
+static KIO_COLD void empty_handle(const char *call)
+{
+    ki_guard_fail(ki_guard_here(), "make the channel first, and use a handle only until it is dropped",
+                  "%s got an empty handle", call);
+}
+
+static inline struct kio_chan_ *checked(struct kio_chan_ *c, size_t size, const char *call)
+{
+    if (kio_unlikely_(!c))
+        empty_handle(call);
+    if (kio_unlikely_(size && size != c->buffer.size))
+        ki_guard_fail(ki_guard_here(), "hand over a pointer to the type the channel was made for",
+                      "%s: the value has %zu bytes, the channel's messages %zu", call, size,
+                      c->buffer.size);
+    return c;
+}
+
+/* ---- life --------------------------------------------------------------------------------- */
+
+int kio_mpsc_new_(struct kio_chan_ **tx, struct kio_chan_ **rx, size_t size, size_t capacity)
+{
+    size_t ring = capacity == SIZE_MAX ? 0 : ki_buffer_ring_bytes(size, capacity);
+    struct kio_chan_ *c;
+
+    *tx = *rx = NULL;
+    if (!capacity)
+        return -EINVAL;
+    if (ring == SIZE_MAX)
+        return -ENOMEM;
+    c = ki_mem_alloc(sizeof *c + ring);
+    if (!c)
+        return -ENOMEM;
+    *c = (struct kio_chan_){ .cap = capacity, .senders = 1, .refs = 2 };
+    ki_buffer_init(&c->buffer, size, capacity, capacity == SIZE_MAX ? NULL : c->ring);
+    *tx = *rx = c;
+    return 0;
+}
+
+void kio_rx_on_drop_(struct kio_chan_ *chan, void (*drop)(void *message))
+{
+    checked(chan, 0, "kio_rx_on_drop")->destroy = drop;
+}
+
+/* Under the lock; true: the caller unlocks and frees. */
+static bool unref_locked(struct kio_chan_ *c)
+{
+    return --c->refs == 0;
+}
+
+static void unlock_unref(struct kio_chan_ *c)
+{
+    bool last = unref_locked(c);
+
+    unlock(c);
+    if (last) {
+        ki_buffer_free(&c->buffer);
+        ki_mem_free(c);
+    }
+}
+
+/* Wakes the closed() futures, some at a time; called with the lock, returns with it. */
+static void wake_closing(struct kio_chan_ *c)
+{
+    while (c->closing.first) {
+        struct kio_waiter_ *w = c->closing.first;
+        kio_waker waker = ki_waker_take(&w->waker);
+
+        ki_waiters_remove(&c->closing, w);
+        unlock(c);
+        kio_waker_wake(waker);
+        lock(c);
+    }
+}
+
+/* Senders in the line see that it is closed. The lock as above. */
+static void wake_line(struct kio_chan_ *c)
+{
+    while (c->line.first) {
+        struct kio_waiter_ *w = c->line.first;
+        kio_waker waker = ki_waker_take(&w->waker);
+
+        ki_waiters_remove(&c->line, w);
+        unlock(c);
+        kio_waker_wake(waker);
+        lock(c);
+    }
+}
+
+struct kio_chan_ *kio_tx_clone_(struct kio_chan_ *c)
+{
+    checked(c, 0, "kio_tx_clone");
+    lock(c);
+    c->senders++;
+    c->refs++;
+    unlock(c);
+    return c;
+}
+
+void kio_tx_drop_(struct kio_chan_ **chan)
+{
+    struct kio_chan_ *c = *chan;
+    kio_waker waker = { NULL };
+
+    if (!c)
+        return;
+    *chan = NULL;
+    lock(c);
+    if (--c->senders == 0)
+        waker = ki_waker_take(&c->receiver);
+    unlock_unref(c);
+    kio_waker_wake(waker);
+}
+
+void kio_rx_close_(struct kio_chan_ *c)
+{
+    kio_waker waker;
+
+    checked(c, 0, "kio_rx_close");
+    lock(c);
+    c->closed = true;
+    waker = ki_waker_take(&c->receiver);
+    wake_line(c);
+    wake_closing(c);
+    unlock(c);
+    kio_waker_wake(waker);
+}
+
+/* Destroys what nobody will receive; with the lock, which is let go for each destructor. Nothing is
+ * pushed any more, so a message stays where it lies until it is destroyed. */
+static void drain(struct kio_chan_ *c)
+{
+    while (c->destroy && c->buffer.count) {
+        void *message = ki_buffer_front(&c->buffer);
+
+        unlock(c);
+        c->destroy(message);
+        lock(c);
+        ki_buffer_skip(&c->buffer);
+    }
+    ki_buffer_free(&c->buffer);
+    c->buffer.count = 0;
+}
+
+void kio_rx_drop_(struct kio_chan_ **chan)
+{
+    struct kio_chan_ *c = *chan;
+    kio_waker waker;
+
+    if (!c)
+        return;
+    *chan = NULL;
+    lock(c);
+    c->closed = c->rx_gone = true;
+    waker = ki_waker_take(&c->receiver);
+    wake_line(c);
+    wake_closing(c);
+    drain(c);
+    unlock_unref(c);
+    kio_waker_drop(waker);
+}
+
+bool kio_chan_is_closed_(struct kio_chan_ *c)
+{
+    bool closed;
+
+    checked(c, 0, "kio_tx_is_closed");
+    lock(c);
+    closed = c->closed;
+    unlock(c);
+    return closed;
+}
+
+size_t kio_chan_room_(struct kio_chan_ *c)
+{
+    size_t room;
+
+    checked(c, 0, "kio_tx_capacity");
+    lock(c);
+    room = c->cap == SIZE_MAX ? SIZE_MAX : c->cap - c->buffer.count - c->promised;
+    unlock(c);
+    return room;
+}
+
+size_t kio_chan_capacity_(struct kio_chan_ *c)
+{
+    return checked(c, 0, "kio_tx_max_capacity")->cap;
+}
+
+size_t kio_chan_len_(struct kio_chan_ *c)
+{
+    size_t count;
+
+    checked(c, 0, "kio_rx_len");
+    lock(c);
+    count = c->buffer.count;
+    unlock(c);
+    return count;
+}
+
+/* ---- weak senders ------------------------------------------------------------------------- */
+
+struct kio_weak_tx kio_tx_downgrade_(struct kio_chan_ *c)
+{
+    checked(c, 0, "kio_tx_downgrade");
+    lock(c);
+    c->refs++;
+    unlock(c);
+    return (struct kio_weak_tx){ c };
+}
+
+int kio_tx_upgrade_(const struct kio_weak_tx *weak, struct kio_chan_ **tx)
+{
+    struct kio_chan_ *c = checked(weak->chan, 0, "kio_tx_upgrade");
+    int err = -EPIPE;
+
+    *tx = NULL;
+    lock(c);
+    if (c->senders) {
+        c->senders++;
+        c->refs++;
+        *tx = c;
+        err = 0;
+    }
+    unlock(c);
+    return err;
+}
+
+void kio_weak_tx_drop(struct kio_weak_tx *weak)
+{
+    struct kio_chan_ *c = weak->chan;
+
+    if (!c)
+        return;
+    weak->chan = NULL;
+    lock(c);
+    unlock_unref(c);
+}
+
+/* ---- sending ------------------------------------------------------------------------------ */
+
+static bool has_room(const struct kio_chan_ *c)
+{
+    return c->cap == SIZE_MAX || c->buffer.count + c->promised < c->cap;
+}
+
+/* Under the lock, with room for it. 0 or -ENOMEM; *waker: the receiver's, to be woken. */
+static int put_locked(struct kio_chan_ *c, const void *value, kio_waker *waker)
+{
+    if (!ki_buffer_push(&c->buffer, value))
+        return -ENOMEM;
+    *waker = ki_waker_take(&c->receiver);
+    return 0;
+}
+
+/* Under the lock: a place got free: it is promised to the first in line. */
+static kio_waker pass_on_locked(struct kio_chan_ *c)
+{
+    struct kio_waiter_ *w = c->line.first;
+
+    if (!w)
+        return (kio_waker){ NULL };
+    ki_waiters_remove(&c->line, w);
+    ki_container(w, struct kio_send, waiter)->assigned = true;
+    c->promised++;
+    return ki_waker_take(&w->waker);
+}
+
+/* Under the lock: a promised place is given up. The receiver may be waiting for just that. */
+static kio_waker give_up_locked(struct kio_chan_ *c)
+{
+    c->promised--;
+    if (!c->line.first && c->closed && !c->promised && !c->buffer.count)
+        return ki_waker_take(&c->receiver);
+    return pass_on_locked(c);
+}
+
+int kio_try_send_(struct kio_chan_ *c, const void *value, size_t size)
+{
+    kio_waker waker = { NULL };
+    int err;
+
+    checked(c, size, "kio_try_send");
+    lock(c);
+    if (c->closed)
+        err = -EPIPE;
+    else if (!has_room(c))
+        err = -EAGAIN;
+    else
+        err = put_locked(c, value, &waker);
+    unlock(c);
+    kio_waker_wake(waker);
+    return err;
+}
+
+/* 0, an error, or -EAGAIN: it waits. value NULL: takes a permit instead of sending. */
+static int send_step(struct kio_send *self, kio_context *cx)
+{
+    struct kio_chan_ *c = self->chan;
+    kio_waker wake = { NULL };
+    kio_waker old = { NULL };
+    int err = -EAGAIN;
+
+    lock(c);
+    if (self->assigned) {
+        /* A promise holds after a close, not after the receiver's end. */
+        if (self->value || c->rx_gone)
+            c->promised--;
+        err = c->rx_gone ? -EPIPE : self->value ? put_locked(c, self->value, &wake) : 0;
+        self->assigned = false;
+    } else if (c->closed) {
+        err = -EPIPE;
+    } else if (!self->waiting && has_room(c)) {
+        if (self->value)
+            err = put_locked(c, self->value, &wake);
+        else
+            err = (c->promised++, 0);
+    } else {
+        old = ki_waiter_set(&self->waiter, cx->waker);
+        if (!self->waiting)
+            ki_waiters_push(&c->line, &self->waiter);
+        self->waiting = true;
+    }
+    if (err != -EAGAIN) {
+        self->waiting = false;
+        if (!self->value && !err)
+            c->refs++; /* the permit's */
+    }
+    unlock(c);
+    kio_waker_drop(old);
+    kio_waker_wake(wake);
+    return err;
+}
+
+static kio_poll send_poll(kio_future *f, kio_context *cx)
+{
+    struct kio_send *self = (struct kio_send *)f;
+    int err;
+
+    f->state = self;
+    if (!kio_coop_may_(cx))
+        return KIO_PENDING;
+    err = send_step(self, cx);
+    if (err == -EAGAIN)
+        return KIO_PENDING;
+    kio_coop_did_(cx);
+    self->out = err;
+    return ki_ready_now(f);
+}
+
+/* Leaves the line; a place that was promised goes to the next. */
+static void send_leave(struct kio_send *self)
+{
+    struct kio_chan_ *c = self->chan;
+    kio_waker wake = { NULL };
+    kio_waker old = { NULL };
+
+    if (!self->waiting)
+        return;
+    self->waiting = false;
+    lock(c);
+    if (self->assigned)
+        wake = give_up_locked(c);
+    else if (self->waiter.prev)
+        ki_waiters_remove(&c->line, &self->waiter);
+    old = ki_waker_take(&self->waiter.waker);
+    unlock(c);
+    kio_waker_drop(old);
+    kio_waker_wake(wake);
+}
+
+static void send_drop(kio_future *f)
+{
+    send_leave((struct kio_send *)f);
+}
+
+static void chan_describe(const struct kio_chan_ *c, char *text, size_t cap)
+{
+    snprintf(text, cap, "channel %p, %zu queued", (const void *)c, c->buffer.count);
+}
+
+static void send_describe(const kio_future *f, char *text, size_t cap)
+{
+    chan_describe(((const struct kio_send *)f)->chan, text, cap);
+}
+
+static const kio_future_type send_type = {
+    .name = "kio_send",
+    .size = sizeof(struct kio_send),
+    .poll = send_poll,
+    .drop = send_drop,
+    .out_offset = offsetof(struct kio_send, out),
+    .out_size = sizeof(int),
+    .describe = send_describe,
+};
+
+static void send_init(struct kio_send *slot, struct kio_chan_ *chan, const void *value)
+{
+    slot->kio = (kio_future){ .type = &send_type };
+    slot->chan = chan;
+    slot->value = value;
+    slot->waiter.prev = NULL;
+    slot->waiter.waker.to = NULL;
+    slot->waiting = slot->assigned = false;
+}
+
+struct kio_send *kio_send_(struct kio_send *slot, struct kio_chan_ *chan, const void *value,
+                           size_t size)
+{
+    checked(chan, size, "kio_send");
+    kio_guard_borrow_(value, "kio_send", "value");
+    kio_vacate_(&slot->kio);
+    /* NULL stands for "a permit only" inside; a message of no bytes may have no address. */
+    send_init(slot, chan, value ? value : slot);
+    return slot;
+}
+
+int kio_blocking_send_(struct kio_chan_ *chan, const void *value, size_t size)
+{
+    struct kio_send send = { 0 };
+
+    kio_send_(&send, chan, value, size);
+    ki_block_thread(&send.kio, "kio_blocking_send");
+    return send.out;
+}
+
+/* ---- permits ------------------------------------------------------------------------------ */
+
+static kio_poll reserve_poll(kio_future *f, kio_context *cx)
+{
+    struct kio_reserve *self = (struct kio_reserve *)f;
+    int err;
+
+    f->state = self;
+    if (!kio_coop_may_(cx))
+        return KIO_PENDING;
+    err = send_step(&self->send, cx);
+    if (err == -EAGAIN)
+        return KIO_PENDING;
+    kio_coop_did_(cx);
+    self->out = err;
+    if (!err)
+        self->permit->chan = self->send.chan;
+    return ki_ready_now(f);
+}
+
+static void reserve_drop(kio_future *f)
+{
+    send_leave(&((struct kio_reserve *)f)->send);
+}
+
+static void reserve_describe(const kio_future *f, char *text, size_t cap)
+{
+    chan_describe(((const struct kio_reserve *)f)->send.chan, text, cap);
+}
+
+static const kio_future_type reserve_type = {
+    .name = "kio_reserve",
+    .size = sizeof(struct kio_reserve),
+    .poll = reserve_poll,
+    .drop = reserve_drop,
+    .out_offset = offsetof(struct kio_reserve, out),
+    .out_size = sizeof(int),
+    .describe = reserve_describe,
+};
+
+struct kio_reserve *kio_reserve_(struct kio_reserve *slot, struct kio_chan_ *chan,
+                                 struct kio_permit *permit)
+{
+    checked(chan, 0, "kio_reserve");
+    kio_guard_borrow_(permit, "kio_reserve", "permit");
+    kio_vacate_(&slot->kio);
+    slot->kio = (kio_future){ .type = &reserve_type };
+    slot->permit = permit;
+    permit->chan = NULL;
+    send_init(&slot->send, chan, NULL);
+    return slot;
+}
+
+int kio_try_reserve_(struct kio_chan_ *c, struct kio_permit *permit)
+{
+    int err = 0;
+
+    checked(c, 0, "kio_try_reserve");
+    permit->chan = NULL;
+    lock(c);
+    if (c->closed) {
+        err = -EPIPE;
+    } else if (!has_room(c)) {
+        err = -EAGAIN;
+    } else {
+        c->promised++;
+        c->refs++;
+        permit->chan = c;
+    }
+    unlock(c);
+    return err;
+}
+
+int kio_permit_send_(struct kio_permit *permit, const void *value, size_t size)
+{
+    struct kio_chan_ *c = checked(permit->chan, size, "kio_permit_send");
+    kio_waker waker = { NULL };
+    int err;
+
+    permit->chan = NULL;
+    lock(c);
+    c->promised--;
+    err = c->rx_gone ? -EPIPE : put_locked(c, value, &waker);
+    unlock_unref(c);
+    kio_waker_wake(waker);
+    return err;
+}
+
+void kio_permit_drop(struct kio_permit *permit)
+{
+    struct kio_chan_ *c = permit->chan;
+    kio_waker waker;
+
+    if (!c)
+        return;
+    permit->chan = NULL;
+    lock(c);
+    waker = give_up_locked(c);
+    unlock_unref(c);
+    kio_waker_wake(waker);
+}
+
+/* ---- closed() ----------------------------------------------------------------------------- */
+
+static kio_poll closed_poll(kio_future *f, kio_context *cx)
+{
+    struct kio_tx_closed *self = (struct kio_tx_closed *)f;
+    struct kio_chan_ *c = self->chan;
+    kio_waker old = { NULL };
+    bool closed;
+
+    f->state = self;
+    lock(c);
+    closed = c->closed;
+    if (!closed) {
+        old = ki_waiter_set(&self->waiter, cx->waker);
+        if (!self->waiter.prev)
+            ki_waiters_push(&c->closing, &self->waiter);
+    }
+    unlock(c);
+    kio_waker_drop(old);
+    if (!closed)
+        return KIO_PENDING;
+    kio_finish(f);
+    return KIO_READY;
+}
+
+static void closed_drop(kio_future *f)
+{
+    struct kio_tx_closed *self = (struct kio_tx_closed *)f;
+    struct kio_chan_ *c = self->chan;
+    kio_waker old;
+
+    lock(c);
+    if (self->waiter.prev)
+        ki_waiters_remove(&c->closing, &self->waiter);
+    old = ki_waker_take(&self->waiter.waker);
+    unlock(c);
+    kio_waker_drop(old);
+}
+
+static const kio_future_type closed_type = {
+    .name = "kio_tx_closed",
+    .size = sizeof(struct kio_tx_closed),
+    .poll = closed_poll,
+    .drop = closed_drop,
+};
+
+struct kio_tx_closed *kio_tx_closed_(struct kio_tx_closed *slot, struct kio_chan_ *chan)
+{
+    checked(chan, 0, "kio_tx_closed");
+    kio_vacate_(&slot->kio);
+    *slot = (struct kio_tx_closed){ .kio = { .type = &closed_type }, .chan = chan };
+    return slot;
+}
+
+/* ---- receiving ---------------------------------------------------------------------------- */
+
+/* Under the lock, nothing is queued: will nothing come either? */
+static bool over_locked(const struct kio_chan_ *c)
+{
+    return (c->closed || !c->senders) && !c->promised;
+}
+
+/* Up to max messages; 0 with *over, or 0: none yet, and cx's waker (if any) is left. */
+static size_t take(struct kio_chan_ *c, char *values, size_t max, kio_context *cx, bool *over)
+{
+    kio_waker old = { NULL };
+    size_t count = 0;
+
+    lock(c);
+    while (count < max && c->buffer.count) {
+        kio_waker next;
+
+        ki_buffer_pop(&c->buffer, values + count * c->buffer.size);
+        count++;
+        next = c->closed ? (kio_waker){ NULL } : pass_on_locked(c);
+        if (kio_unlikely_(next.to != NULL)) {
+            unlock(c);
+            kio_waker_wake(next);
+            if (count == max)
+                return count;
+            lock(c);
+        }
+    }
+    if (!count && !(*over = over_locked(c)) && cx && !kio_waker_will_wake(c->receiver, cx->waker)) {
+        old = c->receiver;
+        c->receiver = kio_waker_clone(cx->waker);
+    }
+    unlock(c);
+    kio_waker_drop(old);
+    return count;
+}
+
+int kio_try_recv_(struct kio_chan_ *c, void *value, size_t size)
+{
+    bool over = false;
+
+    checked(c, size, "kio_try_recv");
+    if (take(c, value, 1, NULL, &over))
+        return 1;
+    return over ? 0 : -EAGAIN;
+}
+
+/* Out of the channel: nothing of this future is left there. */
+static void recv_leave(struct kio_recv *self)
+{
+    struct kio_chan_ *c = self->chan;
+    kio_waker old;
+
+    if (!self->waiting)
+        return;
+    self->waiting = false;
+    lock(c);
+    old = ki_waker_take(&c->receiver);
+    unlock(c);
+    kio_waker_drop(old);
+}
+
+/* How many were taken; SIZE_MAX: pending. */
+static size_t recv_step(struct kio_recv *self, kio_context *cx, size_t max)
+{
+    bool over = false;
+    size_t count;
+
+    if (!kio_coop_may_(cx))
+        return SIZE_MAX;
+    count = take(self->chan, self->value, max, cx, &over);
+    if (!count && !over) {
+        self->waiting = true;
+        return SIZE_MAX;
+    }
+    kio_coop_did_(cx);
+    /* What this future left in the channel the sender has taken to wake it, or (a spurious poll,
+     * a try_recv meanwhile) it is there still. */
+    recv_leave(self);
+    return count;
+}
+
+static kio_poll recv_poll(kio_future *f, kio_context *cx)
+{
+    struct kio_recv *self = (struct kio_recv *)f;
+    size_t count;
+
+    f->state = self;
+    count = recv_step(self, cx, 1);
+    if (count == SIZE_MAX)
+        return KIO_PENDING;
+    self->out = (int)count;
+    return ki_ready_now(f);
+}
+
+static void recv_drop(kio_future *f)
+{
+    recv_leave((struct kio_recv *)f);
+}
+
+static void recv_describe(const kio_future *f, char *text, size_t cap)
+{
+    chan_describe(((const struct kio_recv *)f)->chan, text, cap);
+}
+
+static const kio_future_type recv_type = {
+    .name = "kio_recv",
+    .size = sizeof(struct kio_recv),
+    .poll = recv_poll,
+    .drop = recv_drop,
+    .out_offset = offsetof(struct kio_recv, out),
+    .out_size = sizeof(int),
+    .describe = recv_describe,
+};
+
+struct kio_recv *kio_recv_(struct kio_recv *slot, struct kio_chan_ *chan, void *value, size_t size)
+{
+    checked(chan, size, "kio_recv");
+    kio_guard_borrow_(value, "kio_recv", "value");
+    kio_vacate_(&slot->kio);
+    slot->kio = (kio_future){ .type = &recv_type };
+    slot->chan = chan;
+    slot->value = value;
+    slot->waiting = false;
+    return slot;
+}
+
+static kio_poll recv_many_poll(kio_future *f, kio_context *cx)
+{
+    struct kio_recv_many *self = (struct kio_recv_many *)f;
+
+    f->state = self;
+    self->out = self->max ? recv_step(&self->recv, cx, self->max) : 0;
+    return self->out == SIZE_MAX ? KIO_PENDING : ki_ready_now(f);
+}
+
+static void recv_many_drop(kio_future *f)
+{
+    recv_leave(&((struct kio_recv_many *)f)->recv);
+}
+
+static const kio_future_type recv_many_type = {
+    .name = "kio_recv_many",
+    .size = sizeof(struct kio_recv_many),
+    .poll = recv_many_poll,
+    .drop = recv_many_drop,
+    .out_offset = offsetof(struct kio_recv_many, out),
+    .out_size = sizeof(size_t),
+};
+
+struct kio_recv_many *kio_recv_many_(struct kio_recv_many *slot, struct kio_chan_ *chan,
+                                     void *values, size_t size, size_t max)
+{
+    checked(chan, size, "kio_recv_many");
+    kio_guard_borrow_(values, "kio_recv_many", "values");
+    kio_vacate_(&slot->kio);
+    *slot = (struct kio_recv_many){
+        .kio = { .type = &recv_many_type },
+        .recv = { .chan = chan, .value = values },
+        .max = max,
+    };
+    return slot;
+}
+
+int kio_blocking_recv_(struct kio_chan_ *chan, void *value, size_t size)
+{
+    struct kio_recv recv = { 0 };
+
+    kio_recv_(&recv, chan, value, size);
+    ki_block_thread(&recv.kio, "kio_blocking_recv");
+    return recv.out;
+}
