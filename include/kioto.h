@@ -4,6 +4,7 @@
 
 #include "kioto/async.h"
 #include "kioto/channel.h"
+#include "kioto/combine.h"
 #include "kioto/runtime.h"
 #include "kioto/task.h"
 #include "kioto/time.h"

@@ -1,0 +1,59 @@
+#include "combine.h"
+#include "guard.h"
+#include "../base/atomic.h"
+#include "../base/rand.h"
+
+#include <string.h>
+
+void ki_take_in(kio_future *f, kio_future *inner, const char *call)
+{
+    if (kio_unlikely_(!inner->type))
+        ki_guard_fail(ki_guard_here(), "make each future in its slot first",
+                      "%s was given an empty slot", call);
+    if (!inner->prev && !kio_is_over_(inner))
+        kio_adopt_(f, inner);
+}
+
+kio_poll ki_finish_with_kept(kio_future *f)
+{
+    kio_future *next;
+    bool kept = false;
+
+    for (kio_future *child = f->child; child; child = next) {
+        next = child->next;
+        if (child->state == KIO_KEPT)
+            kept = true;
+        else
+            kio_drop_(child);
+    }
+    if (kept)
+        kio_finish_keep(f);
+    else
+        kio_finish(f);
+    return KIO_READY;
+}
+
+int ki_error_of(const kio_future *f)
+{
+    const void *out = (const char *)f + f->type->out_offset;
+    int64_t wide = 0;
+    int32_t narrow = 0;
+
+    if (f->type->out_size == sizeof wide) {
+        memcpy(&wide, out, sizeof wide);
+        return wide < 0 ? (int)wide : 0;
+    }
+    if (f->type->out_size == sizeof narrow)
+        memcpy(&narrow, out, sizeof narrow);
+    return narrow < 0 ? narrow : 0;
+}
+
+uint32_t ki_fair_below(uint32_t bound)
+{
+    static ki_atomic(uint64_t) threads; /* relaxed: only that each gets another number */
+    static _Thread_local struct ki_rand rand;
+
+    if (kio_unlikely_(!rand.state))
+        ki_rand_seed(&rand, ki_fetch_add_relaxed(&threads, 1) + 1);
+    return ki_rand_below(&rand, bound);
+}

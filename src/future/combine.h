@@ -1,0 +1,36 @@
+/* What the combinators share. */
+#ifndef KI_FUTURE_COMBINE_H
+#define KI_FUTURE_COMBINE_H
+
+#include <kioto/combine.h>
+
+/* Makes f the owner of a future that has none; a guard fails for an empty slot. call: the
+ * combinator's name. */
+void ki_take_in(kio_future *f, kio_future *inner, const char *call);
+
+/* Ends f: children that keep what their results refer to stay until f's slot is vacated, all
+ * others are dropped. */
+kio_poll ki_finish_with_kept(kio_future *f);
+
+/* A negative result, or 0. */
+int ki_error_of(const kio_future *f);
+
+/* Evenly in 0 .. bound - 1; for fairness. A generator a thread. */
+uint32_t ki_fair_below(uint32_t bound);
+
+/* ---- many.c: an array of members, of which only those that woke are polled ---------------- */
+
+#define KI_MANY_PENDING SIZE_MAX
+
+void ki_many_init(struct kio_many_ *many, kio_future *owner, kio_future *first, size_t stride,
+                  size_t count, const char *call);
+/* The index of a member that has just ended, or KI_MANY_PENDING: a wake is arranged. */
+size_t ki_many_next(struct kio_many_ *many, kio_context *cx);
+void ki_many_drop(struct kio_many_ *many);
+
+static inline kio_future *ki_many_at(const struct kio_many_ *many, size_t i)
+{
+    return (kio_future *)(many->base + i * many->stride);
+}
+
+#endif
