@@ -159,7 +159,7 @@ KIO_API void kio_root_end_(struct kio_runtime *own);
 #define kio_runtime_block_on(rt, name, ...) kio_block_(rt, NULL, name __VA_OPT__(, ) __VA_ARGS__)
 
 /* The exit status of a main: its result if that is an int, 0 otherwise. */
-#define kio_main_status_(out) _Generic((out), int: *(const int *)(const void *)&(out), default: 0)
+#define kio_main_status_(out) _Generic((out), int: (out), default: 0)
 
 KIO_API struct kio_runtime *kio_main_begin_(const struct kio_runtime_config *config);
 

@@ -3,10 +3,10 @@
 
 compare.py [--valgrind] golden command...
 
-In a golden file {{regex}} stands for what differs from run to run; first lines may say
-'# unordered' (the lines come in any order), '# args: ...' and '# lines' ({{...}} repeated lines:
-a line '{{...}}' alone stands for any number of lines). --valgrind: only the exit status counts,
-since a program under valgrind is too slow for its own timings.
+In a golden file {{regex}} stands for what differs from run to run, and a line {{...}} for any number
+of lines. First lines may say '# unordered' (the lines come in any order), '# args: ...', and
+'# any: line' (such lines may come anywhere, at least once).
+--valgrind: only the exit status counts, since a program under valgrind is too slow for its times.
 """
 import re
 import subprocess
@@ -19,11 +19,14 @@ if only_status:
 golden, command = args[0], args[1:]
 lines = open(golden).read().splitlines()
 unordered = False
+anywhere = []
 while lines and lines[0].startswith("# "):
     head = lines.pop(0)[2:]
     unordered |= head == "unordered"
     if head.startswith("args:"):
         command += head[5:].split()
+    if head.startswith("any:"):
+        anywhere.append(head[4:].strip())
 
 run = subprocess.run(command, text=True, capture_output=True, timeout=500)
 got = run.stdout.splitlines()
@@ -60,7 +63,11 @@ if run.returncode != 0:
     print(f"exit status {run.returncode}\n{run.stderr}")
     sys.exit(1)
 sys.setrecursionlimit(100000)
-if only_status or (any_order if unordered else ordered)(lines, got):
+if only_status:
+    sys.exit(0)
+seen = all(any(matches(line, text) for text in got) for line in anywhere)
+rest = [text for text in got if not any(matches(line, text) for line in anywhere)]
+if seen and (any_order if unordered else ordered)(lines, rest):
     sys.exit(0)
 print("--- expected\n" + "\n".join(lines) + "\n--- printed\n" + "\n".join(got))
 sys.exit(1)
