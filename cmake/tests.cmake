@@ -83,6 +83,12 @@ foreach(file ${examples})
   endif()
 endforeach()
 
+if(TARGET echo_server)
+  add_test(NAME net/echo_foreign COMMAND ${Python3_EXECUTABLE}
+    ${CMAKE_SOURCE_DIR}/tests/net/echo_foreign.py $<TARGET_FILE:echo_server>)
+  set_tests_properties(net/echo_foreign PROPERTIES TIMEOUT 240 LABELS test)
+endif()
+
 # Programs that must abort with a message.
 file(GLOB misuses CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/misuse/*.c)
 foreach(file ${misuses})

@@ -5,6 +5,8 @@
 #include "kioto/async.h"
 #include "kioto/channel.h"
 #include "kioto/combine.h"
+#include "kioto/io.h"
+#include "kioto/net.h"
 #include "kioto/runtime.h"
 #include "kioto/task.h"
 #include "kioto/time.h"

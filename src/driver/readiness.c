@@ -1,5 +1,6 @@
 #include "readiness.h"
 #include "../base/mem.h"
+#include "../future/guard.h"
 
 #include <errno.h>
 
@@ -113,7 +114,7 @@ static void wake_waiters(struct ki_ready *r, unsigned dirs, uint32_t gen)
     } while (count == KI_READY_BATCH);
 }
 
-int ki_ready_open(struct ki_ready **out, struct ki_poller *poller, int fd)
+int ki_ready_open(struct ki_ready **out, struct ki_poller *poller, int fd, unsigned flags)
 {
     struct ki_ready *r = take_free();
     uint64_t token;
@@ -124,8 +125,9 @@ int ki_ready_open(struct ki_ready **out, struct ki_poller *poller, int fd)
     ki_lock(&r->lock, KI_RANK_IO);
     r->fd = fd;
     r->poller = poller;
+    r->shared = flags & KI_SHARED;
     r->readers = r->writers = NULL;
-    ki_store_relaxed(&r->word, 0);
+    ki_store_relaxed(&r->word, flags & (KI_READ | KI_WRITE));
     token = (uint64_t)r->gen << 32 | r->index;
     ki_unlock(&r->lock, KI_RANK_IO);
     ki_fetch_add_relaxed(&open_count, 1); /* a statistic */
@@ -156,6 +158,13 @@ void ki_ready_close(struct ki_ready *r)
     ki_unlock(&r->lock, KI_RANK_IO);
     ki_fetch_sub_relaxed(&open_count, 1);
     give_free(r);
+}
+
+static KIO_COLD void two_wait(struct ki_ready *r, unsigned dir)
+{
+    ki_guard_fail(ki_guard_here(), "let one task read and one write; others ask them by a channel",
+                  "two futures wait to %s fd %d at once", dir == KI_READ ? "read from" : "write to",
+                  r->fd);
 }
 
 static unsigned mask_of(unsigned dir)
@@ -189,8 +198,13 @@ kio_poll ki_ready_poll(struct ki_ready *r, unsigned dir, struct kio_waiter_ *wai
             old = waiter->waker;
             waiter->waker = kio_waker_clone(cx->waker);
         }
-        if (!waiter->prev)
-            link_waiter(dir == KI_READ ? &r->readers : &r->writers, waiter);
+        if (!waiter->prev) {
+            struct kio_waiter_ **list = dir == KI_READ ? &r->readers : &r->writers;
+
+            if (kio_unlikely_(*list && !r->shared))
+                two_wait(r, dir);
+            link_waiter(list, waiter);
+        }
     }
     ki_unlock(&r->lock, KI_RANK_IO);
     kio_waker_drop(old);

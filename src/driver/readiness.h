@@ -26,6 +26,7 @@ enum {
     KI_READ_CLOSED = 4,  /* the peer sends no more, or an error waits to be fetched */
     KI_WRITE_CLOSED = 8, /* nobody reads any more, or an error waits */
     KI_TICK_ONE = 16,
+    KI_SHARED = 32, /* to ki_ready_open: see struct ki_ready */
 };
 
 struct ki_ready {
@@ -34,20 +35,23 @@ struct ki_ready {
     uint32_t gen;
     uint32_t index;
     int fd;
+    bool shared;                         /* any number of futures may wait for a direction */
     struct ki_poller *poller;            /* NULL: its runtime has ended */
     struct kio_waiter_ *readers, *writers;
     struct ki_ready *free;               /* link of the free list */
 };
 
 /* 0 or a negative errno (-EPERM: a file that epoll does not take). The fd must be non-blocking and
- * stay open until ki_ready_close. */
-KIO_MUST_USE int ki_ready_open(struct ki_ready **out, struct ki_poller *poller, int fd);
+ * stay open until ki_ready_close. flags: directions that are ready as far as known (the first call
+ * is tried before any event), and KI_SHARED. */
+KIO_MUST_USE int ki_ready_open(struct ki_ready **out, struct ki_poller *poller, int fd,
+                               unsigned flags);
 
 /* Ends the registration; before the fd is closed. Futures that still wait are woken and are in no
  * list any more. */
 void ki_ready_close(struct ki_ready *r);
 
-/* KI_READY: as far as known the direction (KI_READ or KI_WRITE) is ready: try the call; *tick is
+/* KIO_READY: as far as known the direction (KI_READ or KI_WRITE) is ready: try the call; *tick is
  * for ki_ready_clear. KIO_PENDING: the waker is left in `waiter`, which is linked. Ready as well when
  * the runtime has ended (ki_ready_alive): no event will come, so a caller that sees EAGAIN then
  * gives up. */

@@ -34,7 +34,7 @@ got = run.stdout.splitlines()
 
 def pattern(line):
     parts = re.split(r"\{\{(.*?)\}\}", line)
-    return "".join(p if i % 2 else re.escape(p) for i, p in enumerate(parts))
+    return "".join(f"(?:{p})" if i % 2 else re.escape(p) for i, p in enumerate(parts))
 
 
 def matches(line, text):

@@ -1,0 +1,161 @@
+/*
+ * Streams on fds. The call is tried first and readiness waited for after EAGAIN, so a byte that is
+ * there costs one system call.
+ *
+ * A socket that gave less than was asked for is empty: the next read waits without another call to
+ * be told so, unless the peer has hung up (then the end is still to be read). Pipes and terminals
+ * may give less and have more, so there it is not concluded.
+ */
+#include "fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+typedef ssize_t (*call_fn)(int fd, void *buf, size_t len);
+
+static ssize_t do_read(int fd, void *buf, size_t len)
+{
+    return read(fd, buf, len);
+}
+
+static ssize_t do_write(int fd, void *buf, size_t len)
+{
+    return write(fd, buf, len);
+}
+
+static ssize_t do_recv(int fd, void *buf, size_t len)
+{
+    return recv(fd, buf, len, 0);
+}
+
+static ssize_t do_send(int fd, void *buf, size_t len)
+{
+    return send(fd, buf, len, MSG_NOSIGNAL);
+}
+
+static inline kio_poll transfer(struct kio_stream *s, unsigned dir, kio_context *cx,
+                                struct kio_waiter_ *waiter, void *buf, size_t len, ssize_t *out,
+                                call_fn call, bool drains)
+{
+    uint32_t tick;
+    int err;
+
+    for (;;) {
+        ssize_t n;
+
+        if (ki_fd_poll(&s->io, dir, waiter, cx, &tick, &err) == KIO_PENDING)
+            return KIO_PENDING;
+        if (err) {
+            *out = err;
+            return KIO_READY;
+        }
+        do {
+            n = call(s->io.fd, buf, len);
+        } while (n < 0 && errno == EINTR);
+        if (n >= 0) {
+            if (drains && n > 0 && (size_t)n < len)
+                ki_ready_drained(s->io.ready, dir, tick);
+            *out = n;
+            return KIO_READY;
+        }
+        if (errno != EAGAIN && errno != EWOULDBLOCK) {
+            *out = -errno;
+            return KIO_READY;
+        }
+        if (ki_fd_blocked(&s->io, dir, tick, &err)) {
+            *out = err;
+            return KIO_READY;
+        }
+    }
+}
+
+static kio_poll fd_read(struct kio_stream *s, kio_context *cx, struct kio_waiter_ *waiter, void *buf,
+                        size_t len, ssize_t *out)
+{
+    return transfer(s, KI_READ, cx, waiter, buf, len, out, do_read, false);
+}
+
+static kio_poll fd_write(struct kio_stream *s, kio_context *cx, struct kio_waiter_ *waiter,
+                         const void *buf, size_t len, ssize_t *out)
+{
+    return transfer(s, KI_WRITE, cx, waiter, (void *)(uintptr_t)buf, len, out, do_write, false);
+}
+
+static kio_poll socket_read(struct kio_stream *s, kio_context *cx, struct kio_waiter_ *waiter,
+                            void *buf, size_t len, ssize_t *out)
+{
+    return transfer(s, KI_READ, cx, waiter, buf, len, out, do_recv, true);
+}
+
+static kio_poll socket_write(struct kio_stream *s, kio_context *cx, struct kio_waiter_ *waiter,
+                             const void *buf, size_t len, ssize_t *out)
+{
+    return transfer(s, KI_WRITE, cx, waiter, (void *)(uintptr_t)buf, len, out, do_send, true);
+}
+
+static kio_poll socket_shutdown(struct kio_stream *s, kio_context *cx, struct kio_waiter_ *waiter,
+                                ssize_t *out)
+{
+    (void)cx;
+    (void)waiter;
+    if (!s->io.ready)
+        *out = -EBADF;
+    else
+        *out = shutdown(s->io.fd, SHUT_WR) ? -errno : 0;
+    return KIO_READY;
+}
+
+/* Another fd has no half to close. */
+static kio_poll fd_shutdown(struct kio_stream *s, kio_context *cx, struct kio_waiter_ *waiter,
+                            ssize_t *out)
+{
+    (void)s;
+    (void)cx;
+    (void)waiter;
+    *out = -EOPNOTSUPP;
+    return KIO_READY;
+}
+
+static void fd_forget(struct kio_stream *s, struct kio_waiter_ *waiter)
+{
+    ki_fd_forget(&s->io, waiter);
+}
+
+static void fd_close(struct kio_stream *s)
+{
+    kio_fd_close(&s->io);
+}
+
+const struct kio_stream_type ki_fd_stream_type = {
+    .name = "fd",
+    .read = fd_read,
+    .write = fd_write,
+    .shutdown = fd_shutdown,
+    .forget = fd_forget,
+    .close = fd_close,
+};
+
+const struct kio_stream_type ki_socket_stream_type = {
+    .name = "socket",
+    .read = socket_read,
+    .write = socket_write,
+    .shutdown = socket_shutdown,
+    .forget = fd_forget,
+    .close = fd_close,
+};
+
+int kio_stream_open(struct kio_stream *stream, int fd)
+{
+    int type;
+    socklen_t len = sizeof type;
+    bool socket = getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0;
+    int err;
+
+    *stream = (struct kio_stream){ 0 };
+    err = kio_fd_open(&stream->io, fd);
+    if (!err)
+        stream->stream_type = socket ? &ki_socket_stream_type : &ki_fd_stream_type;
+    return err;
+}
