@@ -15,8 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct page_size {
+    ssize_t len;     /* or a negative errno */
+    char error[128]; /* and what it means */
+};
+
 struct size_of_page {
-    async_fn(ssize_t); /* the page's size, or a negative errno */
+    async_fn(struct page_size);
     const char *url;
     struct kio_http_get get;
 };
@@ -25,9 +30,13 @@ async(size_of_page)
 {
     async_begin;
     await(kio_http_get(&self->get, self->url));
-    if (self->get.out.error)
-        async_return(self->get.out.error);
-    async_return((ssize_t)self->get.out.body.len);
+    struct page_size size = { .len = (ssize_t)self->get.out.body.len };
+    if (self->get.out.error) {
+        /* The message lives in self->get, which ends with this function: it is copied. */
+        size.len = self->get.out.error;
+        snprintf(size.error, sizeof size.error, "%s", self->get.out.message);
+    }
+    async_return(size);
 }
 
 #define OWN_PAGES 4
@@ -99,10 +108,12 @@ async(async_main, async_main_drop)
 
     printf("{\n");
     for (int i = 0; i < self->count; i++) {
-        if (self->pages[i].out >= 0)
-            printf("  %s: %zd bytes\n", self->urls[i], self->pages[i].out);
+        struct page_size *size = &self->pages[i].out;
+
+        if (size->len >= 0)
+            printf("  %s: %zd bytes\n", self->urls[i], size->len);
         else
-            printf("  %s: %s\n", self->urls[i], self->pages[i].get.out.message);
+            printf("  %s: %s\n", self->urls[i], size->error);
     }
     printf("}\n");
     kio_abort(&self->server);
