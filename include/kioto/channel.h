@@ -66,7 +66,7 @@ struct kio_rx {
                        void *: 1,                                                                  \
                        default: __builtin_types_compatible_p(__typeof__(*(value)),                 \
                                                              __typeof__(*(end)->elem_))),          \
-                   "the value's type is not the type of the channel's messages")
+                   "the type of the value is not the type the channel was declared for")
 #define KIO_VALUE_SIZE_(value)                                                                     \
     _Generic((value), void *: (size_t)0, const void *: (size_t)0, default: sizeof(*(value)))
 #define KIO_TYPED_(end, value, call)                                                               \
