@@ -10,6 +10,9 @@ endforeach()
 
 install(DIRECTORY include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 
+# From the folder of a .pc file up to the prefix, so that an installed tree can be moved.
+file(RELATIVE_PATH PC_UP /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
+
 foreach(part ${kioto_parts})
   # kioto::kioto is the shared library, kioto::kioto-static the other.
   set_target_properties(${part}-shared PROPERTIES EXPORT_NAME ${part})
