@@ -33,7 +33,7 @@ endfunction()
 
 function(kioto_test name target)
   add_test(NAME ${name} COMMAND ${target})
-  set_tests_properties(${name} PROPERTIES TIMEOUT 240 LABELS test)
+  set_tests_properties(${name} PROPERTIES TIMEOUT 120 LABELS test)
 endfunction()
 
 file(GLOB areas RELATIVE ${CMAKE_SOURCE_DIR}/tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*)
@@ -89,7 +89,7 @@ foreach(file ${examples})
   if(EXISTS ${golden})
     add_test(NAME golden/${name} COMMAND ${Python3_EXECUTABLE}
       ${CMAKE_SOURCE_DIR}/tests/golden/compare.py ${golden} $<TARGET_FILE:${name}>)
-    set_tests_properties(golden/${name} PROPERTIES TIMEOUT 240 LABELS golden)
+    set_tests_properties(golden/${name} PROPERTIES TIMEOUT 120 LABELS golden)
     if(with_valgrind)
       add_test(NAME valgrind/${name} COMMAND ${Python3_EXECUTABLE}
         ${CMAKE_SOURCE_DIR}/tests/golden/compare.py --valgrind ${golden}
@@ -102,7 +102,7 @@ endforeach()
 if(TARGET echo_server)
   add_test(NAME net/echo_foreign COMMAND ${Python3_EXECUTABLE}
     ${CMAKE_SOURCE_DIR}/tests/net/echo_foreign.py $<TARGET_FILE:echo_server>)
-  set_tests_properties(net/echo_foreign PROPERTIES TIMEOUT 240 LABELS test)
+  set_tests_properties(net/echo_foreign PROPERTIES TIMEOUT 120 LABELS test)
 endif()
 
 # Programs that must abort with a message.
@@ -127,7 +127,7 @@ endforeach()
 
 if(NOT KIOTO_SANITIZE AND EXISTS ${CMAKE_SOURCE_DIR}/tests/install/run.sh)
   add_test(NAME install COMMAND ${CMAKE_SOURCE_DIR}/tests/install/run.sh ${CMAKE_BINARY_DIR} ${CMAKE_C_COMPILER})
-  set_tests_properties(install PROPERTIES TIMEOUT 240 LABELS install)
+  set_tests_properties(install PROPERTIES TIMEOUT 120 LABELS install)
 endif()
 
 file(GLOB benches CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bench/*.c)

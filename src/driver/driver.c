@@ -176,7 +176,7 @@ void ki_drivers_quiet(struct ki_drivers *all)
         ki_poller_wake(&all->poller);
 }
 
-static void turn_alone(struct ki_park *park, void *local, int64_t max_ns)
+static unsigned turn_alone(struct ki_park *park, void *local, int64_t max_ns)
 {
     struct ki_drivers *all = (struct ki_drivers *)park; /* its first member */
     struct ki_driver *d = local;
@@ -184,7 +184,7 @@ static void turn_alone(struct ki_park *park, void *local, int64_t max_ns)
 
     if (d->clock.paused) {
         turn_paused(all, d, max_ns);
-        return;
+        return 0;
     }
     if (max_ns != 0) {
         int64_t next = ki_wheel_next(&d->wheel);
@@ -198,6 +198,7 @@ static void turn_alone(struct ki_park *park, void *local, int64_t max_ns)
     ki_poller_wait(&all->poller, wait_ns);
     if (d->wheel.count)
         fire(d, ki_clock_refresh(&d->clock));
+    return 0; /* one thread: what it takes is its own */
 }
 
 /* ---- multi_thread ------------------------------------------------------------------------- */
@@ -238,29 +239,32 @@ static int64_t earliest_of_all(struct ki_drivers *all)
     return best;
 }
 
-static void turn_shared(struct ki_park *park, void *local, int64_t max_ns)
+static void fire_all(struct ki_drivers *all, int64_t now_ns)
 {
-    struct ki_drivers *all = (struct ki_drivers *)park;
-    struct ki_driver *mine = local;
-    struct ki_polled seen;
-    int64_t now_ns;
-
-    if (max_ns != 0) {
-        int64_t next = earliest_of_all(all);
-
-        if (next != INT64_MAX)
-            set_alarm(all, next);
-    }
-    seen = ki_poller_wait(&all->poller, max_ns);
-    if (seen.timer)
-        ki_store_relaxed(&all->alarm_ns, INT64_MAX); /* it fired; who sleeps next sets it again */
-    if (!seen.timer && earliest_of_all(all) == INT64_MAX)
-        return;
-    now_ns = ki_clock_refresh(&mine->clock);
     for (unsigned i = 0; i < all->count; i++) {
         if (ki_load_relaxed(&all->each[i].next_ns) <= now_ns)
             fire(&all->each[i], now_ns);
     }
+}
+
+static unsigned turn_shared(struct ki_park *park, void *local, int64_t max_ns)
+{
+    struct ki_drivers *all = (struct ki_drivers *)park;
+    struct ki_driver *mine = local;
+    struct ki_polled seen;
+    int64_t next;
+
+    if (max_ns != 0 && (next = earliest_of_all(all)) != INT64_MAX)
+        set_alarm(all, next);
+    seen = ki_poller_wait(&all->poller, max_ns);
+    if (seen.timer)
+        ki_store_relaxed(&all->alarm_ns, INT64_MAX); /* it fired: it has to be set again */
+    if (earliest_of_all(all) != INT64_MAX)
+        fire_all(all, ki_clock_refresh(&mine->clock));
+    /* The one who took the alarm may be busy for long: the sleepers need one. */
+    if (seen.timer && (next = earliest_of_all(all)) != INT64_MAX)
+        set_alarm(all, next);
+    return (seen.woken ? KI_TURN_WOKEN : 0u) | (seen.timer ? KI_TURN_ALARM : 0u);
 }
 
 /* ---- life --------------------------------------------------------------------------------- */

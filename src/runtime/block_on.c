@@ -1,10 +1,10 @@
 /*
  * Waiting for a root task on a thread that is no worker.
  *
- * multi_thread: the root runs on the workers, this thread sleeps on a futex of its own.
- * current_thread: this thread runs tasks until the root is over. When another thread is doing
- * that, it waits on the runtime's `turns`: that counts when a root that somebody waits for ends,
- * and when the runner leaves, whereupon one of those who wait takes over.
+ * multi_thread: the root runs on the workers, this thread sleeps.
+ * current_thread: this thread runs tasks until the root is over. While another thread is doing
+ * that, this one sleeps in the runtime's list of waiting threads; the runner wakes them all when it
+ * leaves, and one of them takes over.
  */
 #include "runtime.h"
 #include "../future/guard.h"
@@ -14,28 +14,7 @@
 #include <errno.h>
 #include <string.h>
 
-struct thread_waker {
-    struct kio_wakeable wakeable;
-    ki_atomic(uint32_t) *word; /* goes up with each wake */
-};
-
-static void bump(ki_atomic(uint32_t) *word)
-{
-    /* seq_cst: after what is waited for has happened; pairs with the waiter's look at the word
-     * before its look at that. The memory may be gone after this: a futex wake of an address
-     * where nobody waits does nothing. */
-    ki_fetch_add_seq_cst(word, 1);
-    ki_futex_wake(word, INT32_MAX);
-}
-
-static void wake_thread(struct kio_wakeable *self)
-{
-    bump(((struct thread_waker *)self)->word);
-}
-
-static const kio_waker_type thread_waker_type = { .name = "thread in block_on", .wake = wake_thread };
-
-static bool poll_handle(struct kio_join_handle *handle, struct thread_waker *waker)
+static bool poll_handle(struct kio_join_handle *handle, struct ki_thread_waker *waker)
 {
     kio_context cx;
 
@@ -43,17 +22,14 @@ static bool poll_handle(struct kio_join_handle *handle, struct thread_waker *wak
     return kio_poll_(&handle->kio, &cx) == KIO_READY;
 }
 
-static void wait_multi(struct kio_join_handle *handle)
+static void wait_multi(struct kio_join_handle *handle, struct ki_thread_waker *waker)
 {
-    ki_atomic(uint32_t) word = 0;
-    struct thread_waker waker = { { &thread_waker_type }, &word };
-
     for (;;) {
-        uint32_t seen = ki_load_seq_cst(&word); /* see bump */
+        uint32_t seen = ki_thread_waker_count(waker);
 
-        if (poll_handle(handle, &waker))
+        if (poll_handle(handle, waker))
             return;
-        ki_futex_wait(&word, seen, -1);
+        ki_thread_waker_sleep(waker, seen);
     }
 }
 
@@ -72,20 +48,53 @@ static bool run_here(struct kio_runtime *rt, struct kio_join_handle *handle)
     return ran;
 }
 
-static void wait_current(struct kio_runtime *rt, struct kio_join_handle *handle)
+static void join_waiting(struct kio_runtime *rt, struct ki_waiting_thread *self)
 {
-    struct thread_waker waker = { { &thread_waker_type }, &rt->turns };
+    ki_lock(&rt->waiting_lock, KI_RANK_RUNTIME);
+    self->next = rt->waiting;
+    rt->waiting = self;
+    ki_unlock(&rt->waiting_lock, KI_RANK_RUNTIME);
+}
 
+static void leave_waiting(struct kio_runtime *rt, struct ki_waiting_thread *self)
+{
+    struct ki_waiting_thread **at;
+
+    ki_lock(&rt->waiting_lock, KI_RANK_RUNTIME);
+    for (at = &rt->waiting; *at != self; at = &(*at)->next)
+        ;
+    *at = self->next;
+    ki_unlock(&rt->waiting_lock, KI_RANK_RUNTIME);
+}
+
+/* The runner leaves: the others look whether to take over. A thread that joins the list later
+ * finds that nobody runs, because it tries after it joined. */
+static void wake_waiting(struct kio_runtime *rt)
+{
+    ki_lock(&rt->waiting_lock, KI_RANK_RUNTIME);
+    for (struct ki_waiting_thread *at = rt->waiting; at; at = at->next)
+        kio_waker_wake_by_ref((kio_waker){ &at->waker->wakeable });
+    ki_unlock(&rt->waiting_lock, KI_RANK_RUNTIME);
+}
+
+static void wait_current(struct kio_runtime *rt, struct kio_join_handle *handle,
+                         struct ki_thread_waker *waker)
+{
+    struct ki_waiting_thread self = { .waker = waker };
+
+    join_waiting(rt, &self);
     while (!is_over(handle)) {
-        uint32_t seen = ki_load_seq_cst(&rt->turns); /* see bump */
+        uint32_t seen = ki_thread_waker_count(waker);
 
         if (run_here(rt, handle))
-            bump(&rt->turns);
-        else if (!poll_handle(handle, &waker))
-            ki_futex_wait(&rt->turns, seen, -1);
+            break;
+        if (!poll_handle(handle, waker))
+            ki_thread_waker_sleep(waker, seen);
     }
+    leave_waiting(rt, &self);
+    wake_waiting(rt); /* whether it ran or not: nobody may be running now */
     if (!kio_is_over_(&handle->kio))
-        poll_handle(handle, &waker);
+        poll_handle(handle, waker);
 }
 
 static void guard_no_task(void)
@@ -124,14 +133,16 @@ struct kio_nursery_ kio_root_alloc_(struct kio_runtime *rt, const kio_future_typ
 void kio_root_run_(struct kio_runtime *rt, struct kio_nursery_ *made, void *out)
 {
     const kio_future_type *type = ((kio_future *)made->frame)->type;
+    struct ki_thread_waker *waker = ki_thread_waker_get();
     struct kio_join_handle handle = { 0 };
 
     if (kio_task_start_(rt, made, &handle, NULL))
         return; /* not reached: it was allocated */
     if (rt->flavor == KIO_CURRENT_THREAD)
-        wait_current(rt, &handle);
+        wait_current(rt, &handle, waker);
     else
-        wait_multi(&handle);
+        wait_multi(&handle, waker);
+    ki_thread_waker_put(waker);
     if (handle.out)
         ki_guard_fail((struct kio_place){ type->file, type->line },
                       "shut a runtime down after every kio_runtime_block_on has returned",

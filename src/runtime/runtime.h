@@ -3,6 +3,7 @@
 #define KI_RUNTIME_RUNTIME_H
 
 #include "../driver/driver.h"
+#include "../future/thread_waker.h"
 #include "../sched/blocking.h"
 #include "../sched/sched.h"
 #include "context.h"
@@ -16,9 +17,14 @@ struct kio_runtime {
     char name[12];
     ki_atomic(uint32_t) closing; /* shutdown has begun: no new tasks */
     bool sched_closed;           /* every task was dropped; by who shuts down */
-    /* current_thread, several threads in block_on: counts the events that the waiting ones look
-     * up at (a root ended, the runner left); a futex. */
-    ki_atomic(uint32_t) turns;
+    struct ki_lock waiting_lock;
+    struct ki_waiting_thread *waiting; /* current_thread: see block_on.c; under the lock */
+};
+
+/* A thread in block_on while another one runs the tasks. On its stack. */
+struct ki_waiting_thread {
+    struct ki_waiting_thread *next;
+    struct ki_thread_waker *waker;
 };
 
 /* Makes rt this thread's runtime, with the driver of worker i; gives what was before. */

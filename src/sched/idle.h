@@ -85,6 +85,12 @@ static inline void ki_idle_enter(struct ki_idle *idle, bool searching)
     ki_fetch_add_seq_cst(&idle->sleepers, 1);
 }
 
+/* A worker that does not sleep got the wake; look at the queues after this. */
+static inline void ki_idle_took_wake(struct ki_idle *idle)
+{
+    ki_store_seq_cst(&idle->waking, 0); /* before the look: as ki_idle_leave */
+}
+
 /* Back from sleep; look at the inject queue after this. Returns how many still sleep. */
 static inline uint32_t ki_idle_leave(struct ki_idle *idle)
 {

@@ -278,13 +278,16 @@ static struct ki_task *steal_stuck(struct mworker *w)
     return task;
 }
 
-static void turn(struct mworker *w, int64_t max_ns)
+static unsigned turn(struct mworker *w, int64_t max_ns)
 {
+    unsigned taken;
+
     w->w.tick = 0;
     w->w.in_turn = true;
-    w->multi->base.park->turn(w->multi->base.park, w->w.driver, max_ns);
+    taken = w->multi->base.park->turn(w->multi->base.park, w->w.driver, max_ns);
     w->w.in_turn = false;
     share(w);
+    return taken;
 }
 
 /* Something that somebody asleep would have to be told about. */
@@ -346,12 +349,28 @@ static struct ki_task *search(struct mworker *w)
     return sleep_until_woken(w, searching);
 }
 
+/* A look at the driver by a worker that goes on working. What was meant for a sleeper it hands on:
+ * without that `waking` would stay set for ever, and nobody be woken again. */
+static void busy_turn(struct mworker *w)
+{
+    struct ki_multi *m = w->multi;
+    unsigned taken = turn(w, 0);
+
+    if (kio_unlikely_(taken & KI_TURN_WOKEN)) {
+        ki_idle_took_wake(&m->idle);
+        if (work_anywhere(m))
+            notify(m, true);
+    }
+    if (kio_unlikely_((taken & KI_TURN_ALARM) && ki_load_relaxed(&m->idle.sleepers)))
+        m->base.park->alarm(m->base.park, KI_BEAT_NS);
+}
+
 static struct ki_task *next_task(struct mworker *w)
 {
     struct ki_task *task;
 
     if (kio_unlikely_(++w->w.tick >= KI_TURN_INTERVAL)) {
-        turn(w, 0);
+        busy_turn(w);
         task = take_injected(w);
         if (task)
             return task;

@@ -1,25 +1,27 @@
 #include "support/little.h"
 #include "base/lock.h"
 
+#include <sched.h>
+
 static void wake(struct kio_wakeable *self)
 {
     struct little *l = (struct little *)self;
 
     ki_fetch_add_seq_cst(&l->wakes, 1);
-    ki_futex_wake(&l->wakes, 1);
+    ki_futex_wake(&l->wakes, 1); /* the waker is still counted: the memory is there */
 }
 
-static void clone(struct kio_wakeable *self)
+static void count_clone(struct kio_wakeable *self)
 {
     ki_fetch_add_seq_cst(&((struct little *)self)->clones, 1);
 }
 
-static void drop(struct kio_wakeable *self)
+static void count_drop(struct kio_wakeable *self)
 {
     ki_fetch_add_seq_cst(&((struct little *)self)->drops, 1);
 }
 
-static const kio_waker_type type = { .name = "little", .wake = wake, .clone = clone, .drop = drop };
+static const kio_waker_type type = { .name = "little", .wake = wake, .clone = count_clone, .drop = count_drop };
 
 void little_init(struct little *l)
 {
@@ -52,13 +54,20 @@ kio_poll little_run(struct little *l, kio_future *f)
     }
 }
 
+void little_settle(struct little *l)
+{
+    while (ki_load_seq_cst(&l->clones) != ki_load_seq_cst(&l->drops))
+        sched_yield();
+}
+
 void little_block_on(struct little *l, kio_future *f)
 {
     for (;;) {
         uint32_t seen = wakes(l);
 
         if (little_poll(l, f) == KIO_READY)
-            return;
+            break;
         ki_futex_wait(&l->wakes, seen, -1);
     }
+    little_settle(l);
 }

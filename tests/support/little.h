@@ -27,7 +27,9 @@ void little_init(struct little *l);
 kio_poll little_poll(struct little *l, kio_future *f);
 /* Polls as long as it was woken; the last answer. */
 kio_poll little_run(struct little *l, kio_future *f);
-/* Polls until ready, sleeping until woken: other threads may wake. */
+/* Waits until every clone of the waker was dropped: from then on nobody touches it. */
+void little_settle(struct little *l);
+/* Polls until ready, sleeping until woken: other threads may wake. Settles. */
 void little_block_on(struct little *l, kio_future *f);
 
 #define poll_once(l, fut) little_poll(l, &(fut)->kio)

@@ -35,10 +35,12 @@ static void *send_all(void *arg)
         if (rand_r(&s->rand) % 4 == 0) {
             kio_send(&send, &s->tx, &i);
             if (poll_once(&l, &send) == KIO_READY) {
+                little_settle(&l);
                 s->sum += i;
                 continue;
             }
             kio_drop(&send);
+            little_settle(&l);
         }
         assert_int_equal(kio_blocking_send(&s->tx, &i), 0);
         s->sum += i;
@@ -78,6 +80,7 @@ static void run(int capacity)
                 continue;
             }
             kio_drop(&recv);
+            little_settle(&l);
         }
         if (!kio_blocking_recv(&rx, &value))
             break;

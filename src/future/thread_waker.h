@@ -1,0 +1,33 @@
+/*
+ * A waker for a thread that sleeps: a futex word in memory that is never freed, so that a wake that
+ * comes after the thread went on finds a word, at worst another thread's, which looks again.
+ */
+#ifndef KI_FUTURE_THREAD_WAKER_H
+#define KI_FUTURE_THREAD_WAKER_H
+
+#include "../base/lock.h"
+
+#include <kioto/async.h>
+
+struct ki_thread_waker {
+    struct kio_wakeable wakeable;
+    ki_atomic(uint32_t) wakes; /* counts; a futex */
+    struct ki_thread_waker *pooled;
+};
+
+/* From a pool; without memory one that all such threads share. Given back by put. */
+struct ki_thread_waker *ki_thread_waker_get(void);
+void ki_thread_waker_put(struct ki_thread_waker *w);
+
+/* The count before looking at what is waited for; then sleep if it still is that. */
+static inline uint32_t ki_thread_waker_count(struct ki_thread_waker *w)
+{
+    return ki_load_seq_cst(&w->wakes); /* pairs with the wake's increment: before the look */
+}
+
+static inline void ki_thread_waker_sleep(struct ki_thread_waker *w, uint32_t count)
+{
+    ki_futex_wait(&w->wakes, count, -1);
+}
+
+#endif
