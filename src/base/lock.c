@@ -11,6 +11,11 @@
  * less than the two system calls of a sleep. */
 #define KI_LOCK_SPINS 100
 
+/* Pauses between two looks, some 200 ns: the holder's core does a dozen operations on lines it has
+ * in its cache, instead of one on each side in turn. Measured with eight producers on two workers:
+ * 140 ns a message without, 55 with 8 pauses, 75 with 32. */
+#define KI_LOCK_BACKOFF 8
+
 /* The holder was descheduled: nobody wakes us, so look again after a growing nap. */
 #define KI_LOCK_NAP_NS     50000
 #define KI_LOCK_NAP_MAX_NS 1000000
@@ -39,7 +44,8 @@ KIO_COLD void ki_lock_slow(struct ki_lock *lock)
             if (ki_load_relaxed(&lock->word) == 0 &&
                 ki_cas_strong_acquire(&lock->word, &free_word, 1))
                 return;
-            ki_cpu_pause();
+            for (int k = 0; k < KI_LOCK_BACKOFF; k++)
+                ki_cpu_pause();
         }
         ki_futex_wait(&lock->word, 1, nap_ns);
         if (nap_ns < KI_LOCK_NAP_MAX_NS)
