@@ -37,7 +37,7 @@ function(kioto_test name target)
 endfunction()
 
 file(GLOB areas RELATIVE ${CMAKE_SOURCE_DIR}/tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*)
-list(REMOVE_ITEM areas golden misuse compile_fail support install)
+list(REMOVE_ITEM areas golden misuse compile_fail valgrind_finds support install)
 file(GLOB support CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/support/*.c)
 if(support)
   add_library(kioto-test-support STATIC ${support})
@@ -115,6 +115,13 @@ foreach(file ${misuses})
   set_tests_properties(misuse/${name} PROPERTIES TIMEOUT 60 LABELS misuse)
 endforeach()
 
+# A mistake that neither compiler sees, and valgrind finds.
+if(with_valgrind)
+  kioto_program(local_array ${CMAKE_SOURCE_DIR}/tests/valgrind_finds/local_array.c)
+  add_test(NAME valgrind/finds_local_array COMMAND ${valgrind_command} $<TARGET_FILE:local_array>)
+  set_tests_properties(valgrind/finds_local_array PROPERTIES WILL_FAIL TRUE TIMEOUT 60 LABELS valgrind)
+endif()
+
 # Programs that must not compile, and what the compiler says.
 file(GLOB wrongs CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/compile_fail/*.c)
 foreach(file ${wrongs})
@@ -134,4 +141,8 @@ file(GLOB benches CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bench/*.c)
 if(benches AND TARGET examples-http-server)
   add_executable(kioto-bench ${benches})
   target_link_libraries(kioto-bench PRIVATE kioto-flags kioto-static examples-http-server)
+  if(KIOTO_LTO AND CMAKE_C_COMPILER_ID STREQUAL GNU) # as the peers are built
+    target_compile_options(kioto-bench PRIVATE -flto=auto)
+    target_link_options(kioto-bench PRIVATE -flto=auto -O2)
+  endif()
 endif()

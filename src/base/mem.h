@@ -16,6 +16,8 @@ KIO_MUST_USE void *ki_mem_alloc_aligned(size_t align, size_t size);
 KIO_MUST_USE void *ki_mem_realloc(void *old, size_t size);
 void ki_mem_free(void *ptr);
 
+/* Tests: switches on what follows; first thing in the process. */
+void ki_mem_watch(void);
 /* Tests: the nth allocation from now fails (1: the next), once; 0: none. */
 void ki_mem_fail_at(long n);
 /* Tests: allocations made so far; blocks alive. */

@@ -1,5 +1,6 @@
 #include "support/little.h"
 #include "base/lock.h"
+#include "base/mem.h"
 
 #include <sched.h>
 
@@ -21,7 +22,12 @@ static void count_drop(struct kio_wakeable *self)
     ki_fetch_add_seq_cst(&((struct little *)self)->drops, 1);
 }
 
-static const kio_waker_type type = { .name = "little", .wake = wake, .clone = count_clone, .drop = count_drop };
+static const kio_waker_type type = {
+    .name = "little",
+    .wake = wake,
+    .clone = count_clone,
+    .drop = count_drop,
+};
 
 void little_init(struct little *l)
 {
@@ -70,4 +76,9 @@ void little_block_on(struct little *l, kio_future *f)
         ki_futex_wait(&l->wakes, seen, -1);
     }
     little_settle(l);
+}
+
+__attribute__((constructor)) static void watch_memory(void)
+{
+    ki_mem_watch();
 }

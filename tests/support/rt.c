@@ -27,3 +27,8 @@ int rt_close(void **state)
     }
     return 0;
 }
+
+__attribute__((constructor)) static void watch_memory(void)
+{
+    ki_mem_watch();
+}
