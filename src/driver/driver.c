@@ -160,13 +160,14 @@ static void turn_paused(struct ki_drivers *all, struct ki_driver *d, int64_t max
         ki_store_seq_cst(&all->held, 1);
         busy = all->busy(all->busy_arg) != 0;
     }
-    seen = ki_poller_wait(&all->poller, 0);
-    if (max_ns == 0 || seen.events || seen.woken)
-        return;
-    if (busy || ki_wheel_earliest(&d->wheel) == INT64_MAX)
-        ki_poller_wait(&all->poller, max_ns);
-    else
-        ki_driver_step(d, INT64_MAX - 1);
+    ki_poller_wait(&all->poller, 0, &seen);
+    if (max_ns != 0 && !seen.count && !seen.woken) {
+        if (busy || ki_wheel_earliest(&d->wheel) == INT64_MAX)
+            ki_poller_wait(&all->poller, max_ns, &seen);
+        else
+            ki_driver_step(d, INT64_MAX - 1);
+    }
+    ki_poller_deliver(&seen);
 }
 
 void ki_drivers_quiet(struct ki_drivers *all)
@@ -180,6 +181,7 @@ static unsigned turn_alone(struct ki_park *park, void *local, int64_t max_ns)
 {
     struct ki_drivers *all = (struct ki_drivers *)park; /* its first member */
     struct ki_driver *d = local;
+    struct ki_polled seen;
     int64_t wait_ns = max_ns;
 
     if (d->clock.paused) {
@@ -195,9 +197,10 @@ static unsigned turn_alone(struct ki_park *park, void *local, int64_t max_ns)
         if (until != INT64_MAX && (max_ns < 0 || until < max_ns))
             wait_ns = until;
     }
-    ki_poller_wait(&all->poller, wait_ns);
+    ki_poller_wait(&all->poller, wait_ns, &seen);
     if (d->wheel.count)
         fire(d, ki_clock_refresh(&d->clock));
+    ki_poller_deliver(&seen);
     return 0; /* one thread: what it takes is its own */
 }
 
@@ -256,7 +259,7 @@ static unsigned turn_shared(struct ki_park *park, void *local, int64_t max_ns)
 
     if (max_ns != 0 && (next = earliest_of_all(all)) != INT64_MAX)
         set_alarm(all, next);
-    seen = ki_poller_wait(&all->poller, max_ns);
+    ki_poller_wait(&all->poller, max_ns, &seen);
     if (seen.timer)
         ki_store_relaxed(&all->alarm_ns, INT64_MAX); /* it fired: it has to be set again */
     if (earliest_of_all(all) != INT64_MAX)
@@ -264,6 +267,7 @@ static unsigned turn_shared(struct ki_park *park, void *local, int64_t max_ns)
     /* The one who took the alarm may be busy for long: the sleepers need one. */
     if (seen.timer && (next = earliest_of_all(all)) != INT64_MAX)
         set_alarm(all, next);
+    ki_poller_deliver(&seen);
     return (seen.woken ? KI_TURN_WOKEN : 0u) | (seen.timer ? KI_TURN_ALARM : 0u);
 }
 

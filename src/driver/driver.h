@@ -1,6 +1,6 @@
 /*
- * The driver: implements sched/park.h. One turn = I/O, then timers that are due; what they wake
- * goes to the calling worker's queue.
+ * The driver: implements sched/park.h. One turn = a wait, the timers that are due, then the I/O
+ * that was fetched; what they wake goes to the calling worker's queue, in that order.
  *
  * One struct ki_driver a worker (its wheel and its clock), one struct ki_drivers a runtime (the
  * poller). On current_thread the one wheel needs no lock and the wait's timeout is the alarm. On

@@ -10,10 +10,6 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Events a wait fetches at once: the rest stays in the kernel's list, in order, for this worker's
- * next turn or another worker's. */
-#define KI_EVENTS 128
-
 /* Tokens that no registration has: an index beyond the table. */
 #define KI_TOKEN_WAKE  UINT64_MAX
 #define KI_TOKEN_TIMER (UINT64_MAX - 1)
@@ -126,25 +122,29 @@ static int wait_events(struct ki_poller *p, struct epoll_event *events, int64_t 
     return wait_ms(p, events, timeout_ns);
 }
 
-struct ki_polled ki_poller_wait(struct ki_poller *p, int64_t timeout_ns)
+void ki_poller_wait(struct ki_poller *p, int64_t timeout_ns, struct ki_polled *seen)
 {
     struct epoll_event events[KI_EVENTS];
-    struct ki_polled seen = { 0 };
     int n = wait_events(p, events, timeout_ns);
 
+    seen->count = 0;
+    seen->woken = seen->timer = false;
     for (int i = 0; i < n; i++) {
         uint64_t token = events[i].data.u64;
 
-        if (token == KI_TOKEN_WAKE) {
-            seen.woken = true;
-        } else if (token == KI_TOKEN_TIMER) {
-            seen.timer = true;
-        } else {
-            ki_ready_event(token, bits_of(events[i].events));
-            seen.events++;
-        }
+        if (token == KI_TOKEN_WAKE)
+            seen->woken = true;
+        else if (token == KI_TOKEN_TIMER)
+            seen->timer = true;
+        else
+            seen->events[seen->count++] = (struct ki_event){ token, bits_of(events[i].events) };
     }
-    return seen;
+}
+
+void ki_poller_deliver(const struct ki_polled *seen)
+{
+    for (int i = 0; i < seen->count; i++)
+        ki_ready_event(seen->events[i].token, seen->events[i].bits);
 }
 
 void ki_poller_wake(struct ki_poller *p)

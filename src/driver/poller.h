@@ -14,11 +14,21 @@ struct ki_poller {
     int timer_fd; /* timerfd, edge-triggered; -1: none (the waiter's timeout serves) */
 };
 
-/* What one wait saw, besides the readiness it delivered. */
+/* Events a wait fetches at once: the rest stays in the kernel's list, in order, for this worker's
+ * next turn or another worker's. */
+#define KI_EVENTS 128
+
+struct ki_event {
+    uint64_t token;
+    unsigned bits; /* as readiness.h's */
+};
+
+/* What one wait fetched. */
 struct ki_polled {
-    int events;  /* readiness events delivered to their wakers */
+    int count;
     bool woken;  /* somebody called ki_poller_wake */
     bool timer;  /* the timerfd fired */
+    struct ki_event events[KI_EVENTS];
 };
 
 /* 0 or a negative errno; with_timer: make the timerfd too. */
@@ -29,9 +39,12 @@ void ki_poller_close(struct ki_poller *p);
 KIO_MUST_USE int ki_poller_add(struct ki_poller *p, int fd, uint64_t token);
 void ki_poller_remove(struct ki_poller *p, int fd);
 
-/* Waits at most timeout_ns (0: looks; negative: for ever), then hands each event to its
- * readiness, which wakes. EINTR counts as nothing seen. Any number of threads at once. */
-struct ki_polled ki_poller_wait(struct ki_poller *p, int64_t timeout_ns);
+/* Waits at most timeout_ns (0: looks; negative: for ever). EINTR counts as nothing seen. Any number
+ * of threads at once. */
+void ki_poller_wait(struct ki_poller *p, int64_t timeout_ns, struct ki_polled *seen);
+
+/* Hands what was fetched to its registrations, which wake. */
+void ki_poller_deliver(const struct ki_polled *seen);
 
 /* Any thread, also a signal handler: one waiter (the next, if there is none) returns. */
 void ki_poller_wake(struct ki_poller *p);

@@ -343,6 +343,46 @@ static void a_future_dropped_in_mid_transfer_ends_the_connection(void **state)
     rogue_end(&r); /* its loop ends when the client has closed */
 }
 
+struct twice {
+    async_fn(int);
+    const char *url;
+    struct fetch fetch;
+    int i, last;
+};
+
+async(twice)
+{
+    async_begin;
+    for (self->i = 0; self->i < 5; self->i++) {
+        await(async_call(&self->fetch, fetch, .request = { .url = self->url }));
+        self->last = atoi(self->fetch.out.start);
+    }
+    async_return(self->last);
+}
+
+static void a_connection_is_used_again(void **state)
+{
+    (void)state;
+    assert_int_equal(kio_runtime_block_on(rt, twice, .url = url_of("/conn")), 5);
+}
+
+static void the_proxy_of_the_environment_is_asked(void **state)
+{
+    struct rogue r;
+    char proxy[64];
+    struct answer a;
+
+    (void)state;
+    rogue_start(&r, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nproxy", false);
+    snprintf(proxy, sizeof proxy, "http://127.0.0.1:%d", r.port);
+    setenv("http_proxy", proxy, 1);
+    a = get("http://nothing.invalid/");
+    unsetenv("http_proxy");
+    assert_int_equal(a.error, 0);
+    assert_string_equal(a.start, "proxy");
+    rogue_end(&r);
+}
+
 /* ---- streamed ----------------------------------------------------------------------------- */
 
 static size_t resident(void)
@@ -455,6 +495,8 @@ static int run_all(const char *name)
         RT(a_server_that_stalls_runs_into_the_timeout),
         RT(a_server_that_closes_in_mid_body_is_an_error),
         RT(a_future_dropped_in_mid_transfer_ends_the_connection),
+        RT(a_connection_is_used_again),
+        RT(the_proxy_of_the_environment_is_asked),
         RT(a_hundred_mebibytes_are_streamed_in_bounded_memory),
         RT(a_thousand_requests_are_joined),
     };

@@ -26,6 +26,7 @@ static const char config_text[] =
     "    location = /r1 { return 302 /r2; }\n"
     "    location = /r2 { return 301 /hello; }\n"
     "    location = /loop { return 302 /loop; }\n"
+    "    location = /conn { return 200 '$connection_requests\\n'; }\n"
     "    location = /echo { return 200 '$request_method $http_x_test $content_length\\n'; }\n"
     "  }\n"
     "}\n";
