@@ -8,6 +8,7 @@
 #include "kioto/io.h"
 #include "kioto/net.h"
 #include "kioto/runtime.h"
+#include "kioto/sync.h"
 #include "kioto/task.h"
 #include "kioto/time.h"
 

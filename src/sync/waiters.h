@@ -2,14 +2,12 @@
 #ifndef KI_SYNC_WAITERS_H
 #define KI_SYNC_WAITERS_H
 
-#include "../base/atomic.h"
+#include "../base/lock.h"
 
-#include <kioto/async.h>
+#include <kioto/sync.h>
 
-struct ki_waiters {
-    struct kio_waiter_ *first;
-    struct kio_waiter_ **tail; /* &first, or the last one's next; NULL: zeroed, nobody waits */
-};
+/* tail: &first, or the last one's next; NULL: zeroed, nobody waits. */
+#define ki_waiters kio_waiters_
 
 static inline void ki_waiters_push(struct ki_waiters *q, struct kio_waiter_ *w)
 {
@@ -26,7 +24,7 @@ static inline void ki_waiters_remove(struct ki_waiters *q, struct kio_waiter_ *w
     *w->prev = w->next;
     if (w->next)
         w->next->prev = w->prev;
-    else
+    else if (q->tail == &w->next) /* not in a list that ki_waiters_wake_all took out */
         q->tail = w->prev;
     w->prev = NULL;
 }
@@ -42,12 +40,54 @@ KIO_MUST_USE static inline kio_waker ki_waiter_set(struct kio_waiter_ *w, kio_wa
     return old;
 }
 
+/* The lock inside a public struct. */
+static inline void ki_sync_lock(struct kio_lock_ *lock)
+{
+    ki_lock((struct ki_lock *)lock, KI_RANK_SYNC); /* of the same shape */
+}
+
+static inline void ki_sync_unlock(struct kio_lock_ *lock)
+{
+    ki_unlock((struct ki_lock *)lock, KI_RANK_SYNC);
+}
+
 static inline kio_waker ki_waker_take(kio_waker *at)
 {
     kio_waker waker = *at;
 
     at->to = NULL;
     return waker;
+}
+
+/* Under the lock: the first in line leaves it. Its waker is to be woken after the unlock. */
+static inline kio_waker ki_waiters_pop(struct ki_waiters *q)
+{
+    struct kio_waiter_ *w = q->first;
+
+    ki_waiters_remove(q, w);
+    return ki_waker_take(&w->waker);
+}
+
+/* Wakes everybody who waits now, some at a time; called and returns with the lock. Who comes
+ * meanwhile is in the queue afterwards. */
+static inline void ki_waiters_wake_all(struct ki_waiters *q, struct kio_lock_ *lock)
+{
+    struct ki_waiters now = { .first = q->first };
+
+    q->first = NULL;
+    if (now.first)
+        now.first->prev = &now.first;
+    while (now.first) {
+        kio_waker batch[16];
+        unsigned count = 0;
+
+        while (now.first && count < 16)
+            batch[count++] = ki_waiters_pop(&now);
+        ki_sync_unlock(lock);
+        for (unsigned i = 0; i < count; i++)
+            kio_waker_wake(batch[i]);
+        ki_sync_lock(lock);
+    }
 }
 
 #endif

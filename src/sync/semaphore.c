@@ -1,0 +1,152 @@
+/*
+ * Semaphore. Permits that come back go to the first in line when they suffice for its whole request;
+ * those behind it wait, so nobody overtakes. Invariant: somebody waits => permits < its need.
+ */
+#include "waiters.h"
+#include "../base/list.h"
+#include "../future/guard.h"
+#include "../future/leaf.h"
+
+#include <errno.h>
+
+/* Grants what can be granted; called and returns with the lock. */
+static void grant(struct kio_semaphore *s)
+{
+    while (s->line.first) {
+        struct kio_acquire *a = ki_container(s->line.first, struct kio_acquire, waiter);
+        kio_waker waker;
+
+        if (a->need > s->permits)
+            return;
+        s->permits -= a->need;
+        a->granted = true;
+        waker = ki_waiters_pop(&s->line);
+        ki_sync_unlock(&s->lock);
+        kio_waker_wake(waker);
+        ki_sync_lock(&s->lock);
+    }
+}
+
+int kio_try_acquire(struct kio_semaphore *s, size_t count)
+{
+    int err = 0;
+
+    ki_sync_lock(&s->lock);
+    if (s->closed)
+        err = -EPIPE;
+    else if (s->line.first || s->permits < count)
+        err = -EAGAIN;
+    else
+        s->permits -= count;
+    ki_sync_unlock(&s->lock);
+    return err;
+}
+
+void kio_release(struct kio_semaphore *s, size_t count)
+{
+    ki_sync_lock(&s->lock);
+    s->permits += count;
+    grant(s);
+    ki_sync_unlock(&s->lock);
+}
+
+void kio_semaphore_close(struct kio_semaphore *s)
+{
+    ki_sync_lock(&s->lock);
+    s->closed = true;
+    ki_waiters_wake_all(&s->line, &s->lock);
+    ki_sync_unlock(&s->lock);
+}
+
+size_t kio_semaphore_available(struct kio_semaphore *s)
+{
+    size_t permits;
+
+    ki_sync_lock(&s->lock);
+    permits = s->permits;
+    ki_sync_unlock(&s->lock);
+    return permits;
+}
+
+/* 0, -EPIPE, or -EAGAIN: it waits. */
+static int acquire_step(struct kio_acquire *self, kio_context *cx)
+{
+    struct kio_semaphore *s = self->of;
+    kio_waker old = { NULL };
+    int err = -EAGAIN;
+
+    ki_sync_lock(&s->lock);
+    if (self->granted) {
+        err = 0;
+    } else if (s->closed) {
+        err = -EPIPE;
+    } else if (!self->waiting && !s->line.first && s->permits >= self->need) {
+        s->permits -= self->need;
+        err = 0;
+    } else {
+        old = ki_waiter_set(&self->waiter, cx->waker);
+        if (!self->waiting)
+            ki_waiters_push(&s->line, &self->waiter);
+        self->waiting = true;
+    }
+    if (err != -EAGAIN)
+        self->waiting = false;
+    ki_sync_unlock(&s->lock);
+    kio_waker_drop(old);
+    return err;
+}
+
+static kio_poll acquire_poll(kio_future *f, kio_context *cx)
+{
+    struct kio_acquire *self = (struct kio_acquire *)f;
+
+    f->state = f;
+    if (!kio_coop_may_(cx))
+        return KIO_PENDING;
+    self->out = acquire_step(self, cx);
+    if (self->out == -EAGAIN)
+        return KIO_PENDING;
+    kio_coop_did_(cx);
+    return ki_ready_now(f);
+}
+
+static void acquire_drop(kio_future *f)
+{
+    struct kio_acquire *self = (struct kio_acquire *)f;
+    struct kio_semaphore *s = self->of;
+    kio_waker old;
+
+    if (!self->waiting)
+        return;
+    ki_sync_lock(&s->lock);
+    if (self->granted)
+        s->permits += self->need;
+    else if (self->waiter.prev)
+        ki_waiters_remove(&s->line, &self->waiter);
+    old = ki_waker_take(&self->waiter.waker);
+    grant(s); /* what it held up goes on */
+    ki_sync_unlock(&s->lock);
+    kio_waker_drop(old);
+}
+
+static const kio_future_type acquire_type = {
+    .name = "kio_acquire",
+    .size = sizeof(struct kio_acquire),
+    .poll = acquire_poll,
+    .drop = acquire_drop,
+    .out_offset = offsetof(struct kio_acquire, out),
+    .out_size = sizeof(int),
+};
+
+struct kio_acquire *kio_acquire(struct kio_acquire *slot, struct kio_semaphore *semaphore,
+                                size_t count)
+{
+    kio_guard_borrow_(semaphore, "kio_acquire", "semaphore");
+    kio_vacate_(&slot->kio);
+    *slot = (struct kio_acquire){
+        .kio = { .type = &acquire_type },
+        .of = semaphore,
+        .need = count,
+    };
+    return slot;
+}
