@@ -13,7 +13,12 @@ int rt_open(void **state)
     (void)state;
     ki_store_relaxed(&drops, 0);
     fds_before = ki_ready_count();
-    return kio_runtime_new(&rt, &(struct kio_runtime_config){ .flavor = rt_flavor, .workers = 2 });
+    return kio_runtime_new(&rt, &(struct kio_runtime_config){
+                                    .flavor = rt_flavor,
+                                    .workers = getenv("KIOTO_TEST_WORKERS")
+                                                   ? (unsigned)atoi(getenv("KIOTO_TEST_WORKERS"))
+                                                   : 2,
+                                });
 }
 
 int rt_close(void **state)
