@@ -59,6 +59,7 @@ struct kio_any_ {
 /* Up to 16 futures. Private. */
 struct kio_arms_ {
     uint8_t count;
+    uint8_t turn; /* join: the arm this poll begins with */
     kio_future *at[KIO_ARMS_MAX];
 };
 
@@ -70,6 +71,9 @@ struct kio_join {
 
 /**
  * kio_join(slot, future, …): run up to 16 futures of any types, side by side, to their ends.
+ *
+ * Each poll begins with another future, so that one that is always busy does not use up the
+ * task's budget before the others.
  *
  * Cancel:  as the futures'
  * Threads: owner
@@ -125,8 +129,13 @@ KIO_API struct kio_select *kio_select_biased_(struct kio_select *slot, kio_futur
 struct kio_many_ {
     char *base;
     size_t stride, count;
-    size_t next;    /* the first round: members before it have been polled */
+    size_t next;    /* the first round: members before it have been polled; few: this round */
     size_t left;    /* members that have not ended */
+    union {
+        size_t polled; /* in this poll */
+        size_t turn;   /* few: the member this round began with */
+    };
+    bool yielded;   /* a member was woken by its own poll */
     void *nodes;    /* a waker for each member; NULL: few members, or no memory */
     void *todo;     /* members that woke and have not been polled since */
 };

@@ -116,11 +116,22 @@ struct ki_nodes *ki_nodes_get(size_t count)
     return nodes ? nodes : make(cap);
 }
 
+/* Nodes that nobody will poll: from here on a wake may queue them, for the block's next owner. */
+void ki_nodes_forget(struct ki_node *list)
+{
+    for (struct ki_node *node = list, *next; node; node = next) {
+        next = node->next;
+        ki_node_polled(node);
+    }
+}
+
 void ki_nodes_put(struct ki_nodes *nodes)
 {
     struct ki_nodes **at;
 
     ki_cell_clear(&nodes->parent);
+    if (ki_nodes_any(nodes)) /* so that the next owner does not poll members for these */
+        ki_nodes_forget(ki_xchg_acquire(&nodes->woke, NULL)); /* pairs with wake */
     if (nodes->cap > KI_NODES_POOLED) {
         unref(nodes);
         return;

@@ -28,7 +28,7 @@ static kio_poll select_poll(kio_future *f, kio_context *cx)
         unsigned which = self->biased ? i : order[i];
         kio_future *arm = self->arms.at[which];
 
-        if (!arm)
+        if (!arm || kio_is_over_(arm)) /* over: dropped meanwhile by one that shares it */
             continue;
         enabled = true;
         if (kio_poll_(arm, cx) == KIO_READY) {
