@@ -113,7 +113,11 @@ struct ki_nodes *ki_nodes_get(size_t count)
     if (count > UINT32_MAX)
         return NULL;
     nodes = cap <= KI_NODES_POOLED ? from_pool(cap) : NULL;
-    return nodes ? nodes : make(cap);
+    if (!nodes)
+        return make(cap);
+    if (ki_nodes_any(nodes)) /* the former owner's: not this one's to poll */
+        ki_nodes_forget(ki_xchg_acquire(&nodes->woke, NULL)); /* pairs with wake */
+    return nodes;
 }
 
 /* Nodes that nobody will poll: from here on a wake may queue them, for the block's next owner. */
@@ -130,8 +134,6 @@ void ki_nodes_put(struct ki_nodes *nodes)
     struct ki_nodes **at;
 
     ki_cell_clear(&nodes->parent);
-    if (ki_nodes_any(nodes)) /* so that the next owner does not poll members for these */
-        ki_nodes_forget(ki_xchg_acquire(&nodes->woke, NULL)); /* pairs with wake */
     if (nodes->cap > KI_NODES_POOLED) {
         unref(nodes);
         return;
