@@ -4,9 +4,6 @@
 #include <kioto/combine.h>
 
 #include <errno.h>
-#include <pthread.h>
-#include <stdlib.h>
-#include <string.h>
 
 /* ---- join --------------------------------------------------------------------------------- */
 
@@ -165,83 +162,6 @@ static void select_all_gives_the_index(void **state)
     assert_int_equal(members[0].drops, 1);
 }
 
-/* Another thread wakes members while they are polled and dropped: nothing is lost or touched late. */
-struct racer {
-    KIO_ASYNC_FN(int);
-    ki_atomic(uint32_t) *go;
-    ki_atomic(uintptr_t) waker; /* its address; 0: none */
-};
-
-static kio_poll racer_poll(kio_future *f, kio_context *cx)
-{
-    struct racer *self = (struct racer *)f;
-
-    f->state = f;
-    ki_xchg_seq_cst(&self->waker, (uintptr_t)cx->waker.to); /* member wakers are not counted */
-    if (!ki_load_seq_cst(self->go))
-        return KIO_PENDING;
-    kio_finish(f);
-    return KIO_READY;
-}
-
-static const kio_future_type racer_type = {
-    .name = "racer",
-    .size = sizeof(struct racer),
-    .poll = racer_poll,
-};
-
-#define RACERS 64
-
-static struct racer racers[RACERS];
-static ki_atomic(uint32_t) goes[RACERS];
-static ki_atomic(uint32_t) storm_over;
-
-static void *wake_all(void *arg)
-{
-    (void)arg;
-    while (!ki_load_seq_cst(&storm_over)) {
-        for (int i = 0; i < RACERS; i++) {
-            uintptr_t waker;
-
-            ki_store_seq_cst(&goes[i], 1);
-            waker = ki_load_seq_cst(&racers[i].waker);
-            kio_waker_wake_by_ref((kio_waker){ (struct kio_wakeable *)waker });
-        }
-    }
-    return NULL;
-}
-
-static void wakes_from_another_thread_are_never_lost(void **state)
-{
-    int rounds = getenv("KIOTO_TEST_QUICK") ? 20 : 2000;
-    pthread_t thread;
-    struct kio_join_all all = { 0 };
-
-    (void)state;
-    ki_store_seq_cst(&storm_over, 0);
-    assert_int_equal(pthread_create(&thread, NULL, wake_all, NULL), 0);
-    for (int round = 0; round < rounds; round++) {
-        struct little l;
-
-        little_init(&l);
-        for (int i = 0; i < RACERS; i++) {
-            ki_store_seq_cst(&goes[i], 0);
-            racers[i].kio = (kio_future){ .type = &racer_type };
-            racers[i].go = &goes[i];
-        }
-        kio_join_all(&all, racers, RACERS);
-        if (round % 3 == 0) { /* dropped in the middle */
-            poll_once(&l, &all);
-            kio_drop(&all);
-            little_settle(&l);
-        } else {
-            block_on(&l, &all);
-        }
-    }
-    ki_store_seq_cst(&storm_over, 1);
-    pthread_join(thread, NULL);
-}
-
 /* ---- select ------------------------------------------------------------------------------- */
 
 static void the_first_one_wins_and_the_losers_are_dropped(void **state)
@@ -371,7 +291,6 @@ int main(void)
         cmocka_unit_test(members_that_had_finished_are_skipped),
         cmocka_unit_test(try_join_all_stops_at_an_error),
         cmocka_unit_test(select_all_gives_the_index),
-        cmocka_unit_test(wakes_from_another_thread_are_never_lost),
         cmocka_unit_test(the_first_one_wins_and_the_losers_are_dropped),
         cmocka_unit_test(one_that_the_caller_owns_lives_on_and_is_selected_again),
         cmocka_unit_test(null_and_finished_arms_are_disabled_and_none_left_is_the_else),
