@@ -12,6 +12,7 @@ static void arms_init(struct kio_arms_ *arms, kio_future *owner, kio_future *con
         if (!at[i])
             ki_guard_fail(ki_guard_here(), "leave it out, or use kio_select, where NULL is disabled",
                           "%s was given NULL", call);
+        kio_guard_borrow_(at[i], call, "a member");
         ki_take_in(owner, at[i], call);
         arms->at[i] = at[i];
     }

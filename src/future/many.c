@@ -1,9 +1,11 @@
 /*
  * An array of members, each with a waker of its own, so that a wake polls who woke.
  *
- * Up to KI_FEW members it is cheaper to poll all of them with the task's own waker. The same way
- * serves when there is no memory for the wakers: slower, not wrong. Each poll starts one member
- * further than the last, so that one which uses up the task's budget does not starve the others.
+ * Up to KI_FEW members it is cheaper to poll all of them with the task's own waker: 18 ns a wake of
+ * one of 8 against 21 with wakers, 25 against 21 at 12, and 22 ns less to set 8 up (members whose
+ * poll does nothing; 2 vCPU EPYC; dearer members move the crossing down). The same way serves when
+ * there is no memory for the wakers: slower, not wrong. Each poll starts one member further than the
+ * last, so that one which uses up the task's budget does not starve the others.
  *
  * With wakers, one poll may go on taking members that woke while it ran (one fed another), but not
  * for ever. It hands the rest to its next poll, at once woken, when a member was woken by its own
@@ -20,6 +22,8 @@ void ki_many_init(struct kio_many_ *many, kio_future *owner, kio_future *first, 
                   size_t count, const char *call)
 {
     *many = (struct kio_many_){ .base = (char *)first, .stride = stride, .count = count };
+    if (count)
+        kio_guard_borrow_(first, call, "an array of members");
     for (size_t i = 0; i < count; i++) {
         kio_future *f = ki_many_at(many, i);
 
@@ -57,7 +61,6 @@ static bool poll_member(struct kio_many_ *many, size_t i, kio_context *cx)
     struct ki_node *node = &nodes->at[i];
     kio_context own = { .waker = ki_node_waker(node), .run = cx->run };
 
-    many->polled++;
     if (kio_poll_(ki_many_at(many, i), &own) == KIO_PENDING) {
         /* relaxed: a hint; a wake by another thread at this moment costs one turn of the task */
         if (ki_load_relaxed(&node->queued))
@@ -105,6 +108,7 @@ size_t ki_many_next(struct kio_many_ *many, kio_context *cx)
         if (many->next < many->count) { /* the first round */
             size_t i = many->next++;
 
+            many->polled = many->next;
             if (!kio_is_over_(ki_many_at(many, i)) && poll_member(many, i, cx))
                 return i;
             continue;
@@ -126,6 +130,7 @@ size_t ki_many_next(struct kio_many_ *many, kio_context *cx)
         /* A late wake of an ended member, or of the block's former owner's. */
         if (node->index >= many->count || kio_is_over_(ki_many_at(many, node->index)))
             continue;
+        many->polled++;
         if (poll_member(many, node->index, cx))
             return node->index;
     }

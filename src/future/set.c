@@ -146,6 +146,7 @@ int kio_future_set_push_(struct kio_future_set *set, kio_future *future, bool bo
         return -ENOMEM; /* an async function that could not be made */
     if (!kio_is_live(set))
         set_open(set, scope);
+    kio_guard_borrow_(future, "kio_future_set_push", "a member");
     b = block_with_room(set);
     if (!b) {
         if (boxed) {

@@ -1,5 +1,5 @@
 /* A member's result is read as another type. */
-/* expect: set_output_type\.c:[0-9]+: kio_future_set_output of answer, whose result has 4 bytes, as a type of 8 */
+/* expect: set_output_type\.c:[0-9]+: kio_future_set_output of answer, whose result has 4 bytes, as a type */
 #include <kioto.h>
 
 struct answer {
