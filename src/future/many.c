@@ -92,27 +92,27 @@ static bool out_of_budget(const kio_context *cx)
     return cx->run && cx->run->budget <= 0;
 }
 
-size_t ki_many_next(struct kio_many_ *many, kio_context *cx)
+/* The first round goes through the array. KI_MANY_PENDING: it is through, or without budget. */
+static size_t next_of_first_round(struct kio_many_ *many, kio_context *cx)
+{
+    while (many->next < many->count && !out_of_budget(cx)) {
+        size_t i = many->next++;
+
+        if (!kio_is_over_(ki_many_at(many, i)) && poll_member(many, i, cx))
+            return i;
+    }
+    many->polled = many->next;
+    return KI_MANY_PENDING;
+}
+
+/* Those that woke since. */
+static size_t next_of_woken(struct kio_many_ *many, kio_context *cx)
 {
     struct ki_nodes *nodes = many->nodes;
 
-    if (!nodes)
-        return next_of_few(many, cx);
     for (;;) {
         struct ki_node *node = many->todo;
 
-        if (many->next < many->count || node) {
-            if (out_of_budget(cx))
-                return go_on_later(many, cx);
-        }
-        if (many->next < many->count) { /* the first round */
-            size_t i = many->next++;
-
-            many->polled = many->next;
-            if (!kio_is_over_(ki_many_at(many, i)) && poll_member(many, i, cx))
-                return i;
-            continue;
-        }
         if (!node) {
             bool enough = many->yielded || many->polled >= many->count;
 
@@ -125,6 +125,8 @@ size_t ki_many_next(struct kio_many_ *many, kio_context *cx)
             if (enough)
                 return go_on_later(many, cx);
         }
+        if (out_of_budget(cx))
+            return go_on_later(many, cx);
         many->todo = node->next;
         ki_node_polled(node);
         /* A late wake of an ended member, or of the block's former owner's. */
@@ -134,6 +136,21 @@ size_t ki_many_next(struct kio_many_ *many, kio_context *cx)
         if (poll_member(many, node->index, cx))
             return node->index;
     }
+}
+
+size_t ki_many_next(struct kio_many_ *many, kio_context *cx)
+{
+    if (!many->nodes)
+        return next_of_few(many, cx);
+    if (many->next < many->count) {
+        size_t i = next_of_first_round(many, cx);
+
+        if (i != KI_MANY_PENDING)
+            return i;
+        if (many->next < many->count)
+            return go_on_later(many, cx);
+    }
+    return next_of_woken(many, cx);
 }
 
 void ki_many_drop(struct kio_many_ *many)
