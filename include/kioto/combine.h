@@ -10,7 +10,8 @@
  * Results are in the futures' own `out`. Who owns a future decides what becomes of it: one that
  * nobody owns yet becomes the combinator's, and is dropped when that ends; one that the async
  * function owns (async_let) lives on and can be used again, the counterpart of Rust's `&mut fut`.
- * A future that has finished is skipped. Combinators need no runtime and work under any executor.
+ * A future that has finished is skipped. For a number of futures that changes while they run there
+ * is kio_future_set. Combinators need no runtime and work under any executor.
  */
 #ifndef KIOTO_COMBINE_H
 #define KIOTO_COMBINE_H
@@ -59,6 +60,7 @@ struct kio_any_ {
 /* Up to 16 futures. Private. */
 struct kio_arms_ {
     uint8_t count;
+    uint8_t turn; /* join: the arm this poll begins with */
     kio_future *at[KIO_ARMS_MAX];
 };
 
@@ -70,6 +72,9 @@ struct kio_join {
 
 /**
  * kio_join(slot, future, …): run up to 16 futures of any types, side by side, to their ends.
+ *
+ * Each poll begins with another future, so that one that is always busy does not use up the
+ * task's budget before the others.
  *
  * Cancel:  as the futures'
  * Threads: owner
@@ -125,8 +130,13 @@ KIO_API struct kio_select *kio_select_biased_(struct kio_select *slot, kio_futur
 struct kio_many_ {
     char *base;
     size_t stride, count;
-    size_t next;    /* the first round: members before it have been polled */
+    size_t next;    /* the first round: members before it have been polled; few: this round */
     size_t left;    /* members that have not ended */
+    union {
+        size_t polled; /* in this poll */
+        size_t turn;   /* few: the member this round began with */
+    };
+    bool yielded;   /* a member was woken by its own poll */
     void *nodes;    /* a waker for each member; NULL: few members, or no memory */
     void *todo;     /* members that woke and have not been polled since */
 };
@@ -221,5 +231,112 @@ KIO_API struct kio_boxed *kio_boxed_(struct kio_boxed *slot, kio_future *inner);
  * guard fails when it has not ended or has a result of another size. */
 #define kio_boxed_output(boxed, T) ((T *)kio_boxed_output_(boxed, sizeof(T)))
 KIO_API void *kio_boxed_output_(const struct kio_boxed *boxed, size_t size);
+
+/* ---- a set that grows and shrinks ---------------------------------------------------------- */
+
+/*
+ * Futures of any types, run side by side in one task, taken in the order in which they end:
+ *
+ *     for (int i = 0; i < 10; i++)
+ *         if (kio_future_set_add(&self->set, fetch, .url = self->urls[i]))
+ *             async_return(-ENOMEM);
+ *     for (;;) {
+ *         await(kio_future_set_next(&self->next, &self->set));
+ *         if (!self->next.out)
+ *             break;                                        // the set is empty
+ *         self->sum += *kio_future_set_output(&self->next, int);
+ *     }
+ *
+ * They run only while a kio_future_set_next() is awaited. Members may be added at any time, also
+ * by a member. A set is a future's child like any other: it is dropped, with all in it, when the
+ * async function in whose struct it lies ends; elsewhere kio_drop(&set) does it.
+ */
+
+/* Zeroed: empty. Stays where it is while it has members. */
+struct kio_future_set {
+    KIO_ASYNC_FN(void);
+    /* private from here on */
+    size_t count;
+    void *blocks; /* a ring; the one to look at first */
+    void *room;   /* the one to put a new member in */
+};
+
+/**
+ * kio_future_set_push(set, future): put a future that lives in a slot into the set.
+ *
+ * A future that has finished is given by the next kio_future_set_next().
+ *
+ * future   pointer to its struct; borrowed until it is taken or the set is dropped: neither drop
+ *          it nor use its slot again before. Nobody's yet: the set owns it
+ *
+ * Returns: 0
+ * Errors:  -ENOMEM: it is not in the set, and as it was
+ * Threads: owner
+ * Cost:    constant; the set's memory doubles when it is full
+ * Since:   0.1
+ */
+#define kio_future_set_push(set, future)                                                           \
+    kio_future_set_push_(set, &(future)->kio, false, KIO_SCOPE_)
+
+/**
+ * kio_future_set_add(set, name, .param = v, …): make an async function's future in the set.
+ *
+ * It lives on the heap until it was taken and the slot of that kio_future_set_next() is used again
+ * or dropped.
+ *
+ * Returns: 0
+ * Errors:  -ENOMEM: the parameters were released by the function's destructor
+ * Threads: owner
+ * Cost:    one allocation; the set's memory doubles when it is full
+ * Since:   0.1
+ */
+#define kio_future_set_add(set, name, ...)                                                         \
+    ({                                                                                             \
+        struct name *in_ = kio_box_alloc_(sizeof(struct name));                                    \
+        if (__builtin_expect(in_ != NULL, 1)) {                                                    \
+            *in_ = (struct name){ .kio = { .type = &name##_type } __VA_OPT__(, ) __VA_ARGS__ };    \
+            kio_made_(&in_->kio);                                                                  \
+        } else {                                                                                   \
+            struct name lost_ = { .kio = { .type = &name##_type } __VA_OPT__(, ) __VA_ARGS__ };    \
+            kio_drop_(&lost_.kio);                                                                 \
+        }                                                                                          \
+        kio_future_set_push_(set, in_ ? &in_->kio : NULL, true, KIO_SCOPE_);                       \
+    })
+KIO_API int kio_future_set_push_(struct kio_future_set *set, kio_future *future, bool boxed,
+                                 kio_future *scope);
+
+/* kio_future_set_len(set): members that were not taken yet. */
+static inline size_t kio_future_set_len(const struct kio_future_set *set)
+{
+    return set->count;
+}
+
+struct kio_future_set_next {
+    KIO_ASYNC_FN(int);  /* 1: a member has ended; 0: the set is empty */
+    kio_future *future; /* that member: the first member of its struct */
+    /* private from here on */
+    bool boxed, owned;
+    struct kio_future_set *set;
+};
+
+/**
+ * kio_future_set_next(slot, set): wait until a member has ended, and take it out of the set.
+ *
+ * set      borrowed until the future ends; one at a time
+ *
+ * Out:     1, and .future; 0: the set is empty
+ * Cancel:  safe: no member is taken; the members wait until the next one
+ * Threads: owner
+ * Cost:    a wake polls the members that woke
+ * Since:   0.1
+ * See:     kio_future_set_output(); kio_join_set for tasks
+ */
+KIO_API struct kio_future_set_next *kio_future_set_next(struct kio_future_set_next *slot,
+                                                        struct kio_future_set *set);
+
+/* kio_future_set_output(next, T): the taken member's result, as a T *, until next's slot is used
+ * again or dropped. A guard fails when out was not 1 or the result has another size. */
+#define kio_future_set_output(next, T) ((T *)kio_future_set_output_(next, sizeof(T)))
+KIO_API void *kio_future_set_output_(const struct kio_future_set_next *next, size_t size);
 
 #endif

@@ -26,6 +26,7 @@ struct kio_join_set {
     /* private from here on */
     size_t count;
     void *blocks;
+    void *turn; /* the block to look at first; NULL: the newest */
 };
 
 KIO_API struct kio_join_handle *kio_join_set_place_(struct kio_join_set *set, void **place);

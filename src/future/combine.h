@@ -5,7 +5,7 @@
 #include <kioto/combine.h>
 
 /* Makes f the owner of a future that has none; a guard fails for an empty slot. call: the
- * combinator's name. */
+ * combinator's name. That it does not lie on the C stack is the caller's to check: an array once. */
 void ki_take_in(kio_future *f, kio_future *inner, const char *call);
 
 /* Ends f: children that keep what their results refer to stay until f's slot is vacated, all

@@ -7,22 +7,28 @@ static void arms_init(struct kio_arms_ *arms, kio_future *owner, kio_future *con
                       const char *call)
 {
     arms->count = (uint8_t)count;
+    arms->turn = 0;
     for (size_t i = 0; i < count; i++) {
         if (!at[i])
             ki_guard_fail(ki_guard_here(), "leave it out, or use kio_select, where NULL is disabled",
                           "%s was given NULL", call);
+        kio_guard_borrow_(at[i], call, "a member");
         ki_take_in(owner, at[i], call);
         arms->at[i] = at[i];
     }
 }
 
-/* Polls who has not ended. *err: the first error among those that end now. True: all have ended. */
-static bool poll_all(const struct kio_arms_ *arms, kio_context *cx, int *err)
+/* Polls who has not ended, beginning one further each time. *err: the first error among those that
+ * end now. True: all have ended. */
+static bool poll_all(struct kio_arms_ *arms, kio_context *cx, int *err)
 {
+    unsigned first = arms->turn;
     bool all = true;
 
+    arms->turn = (uint8_t)(first + 1 < arms->count ? first + 1 : 0);
     for (unsigned i = 0; i < arms->count; i++) {
-        kio_future *arm = arms->at[i];
+        unsigned which = first + i;
+        kio_future *arm = arms->at[which < arms->count ? which : which - arms->count];
 
         if (kio_is_over_(arm))
             continue;

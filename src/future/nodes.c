@@ -113,7 +113,20 @@ struct ki_nodes *ki_nodes_get(size_t count)
     if (count > UINT32_MAX)
         return NULL;
     nodes = cap <= KI_NODES_POOLED ? from_pool(cap) : NULL;
-    return nodes ? nodes : make(cap);
+    if (!nodes)
+        return make(cap);
+    if (ki_nodes_any(nodes)) /* the former owner's: not this one's to poll */
+        ki_nodes_forget(ki_xchg_acquire(&nodes->woke, NULL)); /* pairs with wake */
+    return nodes;
+}
+
+/* Nodes that nobody will poll: from here on a wake may queue them, for the block's next owner. */
+void ki_nodes_forget(struct ki_node *list)
+{
+    for (struct ki_node *node = list, *next; node; node = next) {
+        next = node->next;
+        ki_node_polled(node);
+    }
 }
 
 void ki_nodes_put(struct ki_nodes *nodes)

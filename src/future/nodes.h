@@ -38,10 +38,18 @@ struct ki_nodes {
 /* A block for count members, or NULL: out of memory. */
 KIO_MUST_USE struct ki_nodes *ki_nodes_get(size_t count);
 void ki_nodes_put(struct ki_nodes *nodes);
+/* For a list from ki_nodes_take() that is not going to be polled; before ki_nodes_put(). */
+void ki_nodes_forget(struct ki_node *list);
 
 /* Those that woke since the last call, first one first, linked by next; still queued. Leaves cx's
  * waker for the next. */
 struct ki_node *ki_nodes_take(struct ki_nodes *nodes, kio_waker parent);
+
+/* Whether some woke. relaxed: a hint; ki_nodes_take() looks for good. */
+static inline bool ki_nodes_any(struct ki_nodes *nodes)
+{
+    return ki_load_relaxed(&nodes->woke) != NULL;
+}
 
 static inline kio_waker ki_node_waker(struct ki_node *node)
 {

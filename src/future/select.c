@@ -28,7 +28,7 @@ static kio_poll select_poll(kio_future *f, kio_context *cx)
         unsigned which = self->biased ? i : order[i];
         kio_future *arm = self->arms.at[which];
 
-        if (!arm)
+        if (!arm || kio_is_over_(arm)) /* over: dropped meanwhile by one that shares it */
             continue;
         enabled = true;
         if (kio_poll_(arm, cx) == KIO_READY) {
@@ -61,6 +61,7 @@ static struct kio_select *make(struct kio_select *slot, kio_future *const *arms,
         slot->arms.at[i] = arms[i];
         if (!arms[i])
             continue;
+        kio_guard_borrow_(arms[i], "kio_select", "a member");
         ki_take_in(&slot->kio, arms[i], "kio_select");
         if (kio_is_over_(arms[i]))
             slot->arms.at[i] = NULL; /* finished: disabled */

@@ -171,12 +171,20 @@ static bool take_from(struct kio_join_set *set, struct block *b, kio_context *cx
     }
 }
 
+/* Begins with the block after the one that the last came from: where ended tasks are always replaced
+ * by new ones, which end at once, a block may have ended ones for ever. */
 static bool take(struct kio_join_set *set, kio_context *cx, struct kio_join_handle *out)
 {
-    for (struct block *b = set->blocks; b; b = b->next) {
-        if (take_from(set, b, cx, out))
+    struct block *first = set->turn ? set->turn : set->blocks;
+    struct block *b = first;
+
+    do {
+        if (take_from(set, b, cx, out)) {
+            set->turn = b->next;
             return true;
-    }
+        }
+        b = b->next ? b->next : set->blocks;
+    } while (b != first);
     return false;
 }
 

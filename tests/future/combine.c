@@ -1,69 +1,9 @@
 /* join, join_all, select: who is polled, who is dropped, who wins. SEMANTICS.md, Combinators. */
-#include "support/little.h"
+#include "support/leaf.h"
 
 #include <kioto/combine.h>
 
 #include <errno.h>
-#include <pthread.h>
-#include <stdlib.h>
-#include <string.h>
-
-/* A leaf that counts its polls and is ready when told. */
-struct leaf {
-    KIO_ASYNC_FN(int);
-    bool ready;
-    int value;
-    int polls, drops;
-    kio_waker waker;
-};
-
-static kio_poll leaf_poll(kio_future *f, kio_context *cx)
-{
-    struct leaf *self = (struct leaf *)f;
-
-    self->polls++;
-    f->state = f;
-    if (!self->ready) {
-        kio_waker old = self->waker;
-
-        self->waker = kio_waker_clone(cx->waker);
-        kio_waker_drop(old);
-        return KIO_PENDING;
-    }
-    self->out = self->value;
-    kio_finish(f);
-    return KIO_READY;
-}
-
-static void leaf_drop(kio_future *f)
-{
-    struct leaf *self = (struct leaf *)f;
-
-    self->drops++;
-    kio_waker_drop(self->waker);
-    self->waker.to = NULL;
-}
-
-static const kio_future_type leaf_type = {
-    .name = "leaf",
-    .size = sizeof(struct leaf),
-    .poll = leaf_poll,
-    .drop = leaf_drop,
-    .out_offset = offsetof(struct leaf, out),
-    .out_size = sizeof(int),
-};
-
-static struct leaf *leaf(struct leaf *slot, int value)
-{
-    *slot = (struct leaf){ .kio = { .type = &leaf_type }, .value = value };
-    return slot;
-}
-
-static void tell(struct leaf *l)
-{
-    l->ready = true;
-    kio_waker_wake_by_ref(l->waker);
-}
 
 /* ---- join --------------------------------------------------------------------------------- */
 
@@ -77,9 +17,9 @@ static void join_waits_for_all(void **state)
     little_init(&l);
     kio_join(&both, leaf(&a, 1), leaf(&b, 2));
     assert_int_equal(run_until_stalled(&l, &both), KIO_PENDING);
-    tell(&b);
+    leaf_tell(&b);
     assert_int_equal(run_until_stalled(&l, &both), KIO_PENDING);
-    tell(&a);
+    leaf_tell(&a);
     assert_int_equal(run_until_stalled(&l, &both), KIO_READY);
     assert_int_equal(a.out, 1);
     assert_int_equal(b.out, 2);
@@ -97,7 +37,7 @@ static void try_join_ends_at_the_first_error_and_drops_the_rest(void **state)
     little_init(&l);
     kio_try_join(&all, leaf(&a, 1), leaf(&b, -EIO), leaf(&c, 3));
     assert_int_equal(run_until_stalled(&l, &all), KIO_PENDING);
-    tell(&b);
+    leaf_tell(&b);
     assert_int_equal(run_until_stalled(&l, &all), KIO_READY);
     assert_int_equal(all.out, -EIO);
     assert_int_equal(a.drops, 1);
@@ -122,7 +62,7 @@ static void a_join_that_is_dropped_before_its_first_poll_drops_its_members(void 
 
 static void a_wake_polls_only_the_member_that_woke(void **state)
 {
-    static struct leaf leaves[MANY];
+    static struct leaf members[MANY];
     struct little l;
     struct kio_join_all all = { 0 };
     int polls = 0;
@@ -130,24 +70,24 @@ static void a_wake_polls_only_the_member_that_woke(void **state)
     (void)state;
     little_init(&l);
     for (int i = 0; i < MANY; i++)
-        leaf(&leaves[i], i);
-    kio_join_all(&all, leaves, MANY);
+        leaf(&members[i], i);
+    kio_join_all(&all, members, MANY);
     assert_int_equal(run_until_stalled(&l, &all), KIO_PENDING);
-    tell(&leaves[700]);
-    tell(&leaves[3]);
+    leaf_tell(&members[700]);
+    leaf_tell(&members[3]);
     assert_int_equal(run_until_stalled(&l, &all), KIO_PENDING);
     for (int i = 0; i < MANY; i++)
-        polls += leaves[i].polls;
+        polls += members[i].polls;
     assert_int_equal(polls, MANY + 2);
     for (int i = MANY; i-- > 0;) {
-        if (kio_is_live(&leaves[i]))
-            tell(&leaves[i]);
+        if (kio_is_live(&members[i]))
+            leaf_tell(&members[i]);
     }
     assert_int_equal(run_until_stalled(&l, &all), KIO_READY);
     for (int i = 0; i < MANY; i++) {
-        assert_int_equal(leaves[i].out, i);
-        assert_int_equal(leaves[i].polls, 2);
-        assert_int_equal(leaves[i].drops, 1);
+        assert_int_equal(members[i].out, i);
+        assert_int_equal(members[i].polls, 2);
+        assert_int_equal(members[i].drops, 1);
     }
     assert_int_equal(l.clones, l.drops);
 }
@@ -167,25 +107,25 @@ static void no_members_are_ready_at_once(void **state)
 static void members_that_had_finished_are_skipped(void **state)
 {
     struct little l;
-    struct leaf leaves[3];
+    struct leaf members[3];
     struct kio_join_all all = { 0 };
 
     (void)state;
     little_init(&l);
     for (int i = 0; i < 3; i++)
-        leaf(&leaves[i], i);
-    leaves[1].ready = true;
-    assert_int_equal(poll_once(&l, &leaves[1]), KIO_READY);
-    kio_join_all(&all, leaves, 3);
-    tell(&leaves[0]);
-    tell(&leaves[2]);
+        leaf(&members[i], i);
+    members[1].ready = true;
+    assert_int_equal(poll_once(&l, &members[1]), KIO_READY);
+    kio_join_all(&all, members, 3);
+    leaf_tell(&members[0]);
+    leaf_tell(&members[2]);
     assert_int_equal(run_until_stalled(&l, &all), KIO_READY);
-    assert_int_equal(leaves[1].polls, 1);
+    assert_int_equal(members[1].polls, 1);
 }
 
 static void try_join_all_stops_at_an_error(void **state)
 {
-    static struct leaf leaves[20];
+    static struct leaf members[20];
     struct little l;
     struct kio_try_join_all all = { 0 };
     int dropped = 0;
@@ -193,110 +133,33 @@ static void try_join_all_stops_at_an_error(void **state)
     (void)state;
     little_init(&l);
     for (int i = 0; i < 20; i++)
-        leaf(&leaves[i], i == 13 ? -EPIPE : i);
-    kio_try_join_all(&all, leaves, 20);
+        leaf(&members[i], i == 13 ? -EPIPE : i);
+    kio_try_join_all(&all, members, 20);
     assert_int_equal(run_until_stalled(&l, &all), KIO_PENDING);
-    tell(&leaves[13]);
+    leaf_tell(&members[13]);
     assert_int_equal(run_until_stalled(&l, &all), KIO_READY);
     assert_int_equal(all.out, -EPIPE);
     for (int i = 0; i < 20; i++)
-        dropped += leaves[i].drops;
+        dropped += members[i].drops;
     assert_int_equal(dropped, 20);
 }
 
 static void select_all_gives_the_index(void **state)
 {
-    static struct leaf leaves[20];
+    static struct leaf members[20];
     struct little l;
     struct kio_select_all first = { 0 };
 
     (void)state;
     little_init(&l);
     for (int i = 0; i < 20; i++)
-        leaf(&leaves[i], i);
-    kio_select_all(&first, leaves, 20);
+        leaf(&members[i], i);
+    kio_select_all(&first, members, 20);
     assert_int_equal(run_until_stalled(&l, &first), KIO_PENDING);
-    tell(&leaves[17]);
+    leaf_tell(&members[17]);
     assert_int_equal(run_until_stalled(&l, &first), KIO_READY);
     assert_int_equal(first.out, 17);
-    assert_int_equal(leaves[0].drops, 1);
-}
-
-/* Another thread wakes members while they are polled and dropped: nothing is lost or touched late. */
-struct racer {
-    KIO_ASYNC_FN(int);
-    ki_atomic(uint32_t) *go;
-    ki_atomic(uintptr_t) waker; /* its address; 0: none */
-};
-
-static kio_poll racer_poll(kio_future *f, kio_context *cx)
-{
-    struct racer *self = (struct racer *)f;
-
-    f->state = f;
-    ki_xchg_seq_cst(&self->waker, (uintptr_t)cx->waker.to); /* member wakers are not counted */
-    if (!ki_load_seq_cst(self->go))
-        return KIO_PENDING;
-    kio_finish(f);
-    return KIO_READY;
-}
-
-static const kio_future_type racer_type = {
-    .name = "racer",
-    .size = sizeof(struct racer),
-    .poll = racer_poll,
-};
-
-#define RACERS 64
-
-static struct racer racers[RACERS];
-static ki_atomic(uint32_t) goes[RACERS];
-static ki_atomic(uint32_t) storm_over;
-
-static void *wake_all(void *arg)
-{
-    (void)arg;
-    while (!ki_load_seq_cst(&storm_over)) {
-        for (int i = 0; i < RACERS; i++) {
-            uintptr_t waker;
-
-            ki_store_seq_cst(&goes[i], 1);
-            waker = ki_load_seq_cst(&racers[i].waker);
-            kio_waker_wake_by_ref((kio_waker){ (struct kio_wakeable *)waker });
-        }
-    }
-    return NULL;
-}
-
-static void wakes_from_another_thread_are_never_lost(void **state)
-{
-    int rounds = getenv("KIOTO_TEST_QUICK") ? 20 : 2000;
-    pthread_t thread;
-    struct kio_join_all all = { 0 };
-
-    (void)state;
-    ki_store_seq_cst(&storm_over, 0);
-    assert_int_equal(pthread_create(&thread, NULL, wake_all, NULL), 0);
-    for (int round = 0; round < rounds; round++) {
-        struct little l;
-
-        little_init(&l);
-        for (int i = 0; i < RACERS; i++) {
-            ki_store_seq_cst(&goes[i], 0);
-            racers[i].kio = (kio_future){ .type = &racer_type };
-            racers[i].go = &goes[i];
-        }
-        kio_join_all(&all, racers, RACERS);
-        if (round % 3 == 0) { /* dropped in the middle */
-            poll_once(&l, &all);
-            kio_drop(&all);
-            little_settle(&l);
-        } else {
-            block_on(&l, &all);
-        }
-    }
-    ki_store_seq_cst(&storm_over, 1);
-    pthread_join(thread, NULL);
+    assert_int_equal(members[0].drops, 1);
 }
 
 /* ---- select ------------------------------------------------------------------------------- */
@@ -311,7 +174,7 @@ static void the_first_one_wins_and_the_losers_are_dropped(void **state)
     little_init(&l);
     kio_select(&race, leaf(&a, 1), leaf(&b, 2), leaf(&c, 3));
     assert_int_equal(run_until_stalled(&l, &race), KIO_PENDING);
-    tell(&b);
+    leaf_tell(&b);
     assert_int_equal(run_until_stalled(&l, &race), KIO_READY);
     assert_int_equal(race.out, 1);
     assert_int_equal(b.out, 2);
@@ -348,10 +211,10 @@ static void one_that_the_caller_owns_lives_on_and_is_selected_again(void **state
     little_init(&l);
     async_call(&o, owner, .mine = leaf(&mine, 1), .other = leaf(&other, 2));
     assert_int_equal(run_until_stalled(&l, &o), KIO_PENDING);
-    tell(&other);
+    leaf_tell(&other);
     assert_int_equal(run_until_stalled(&l, &o), KIO_PENDING);
     assert_int_equal(mine.drops, 0);
-    tell(&mine);
+    leaf_tell(&mine);
     assert_int_equal(run_until_stalled(&l, &o), KIO_READY);
     assert_int_equal(o.first, 1);
     assert_int_equal(o.second, 0);
@@ -369,7 +232,7 @@ static void null_and_finished_arms_are_disabled_and_none_left_is_the_else(void *
     leaf(&a, 1)->ready = true;
     assert_int_equal(poll_once(&l, &a), KIO_READY);
     kio_select(&race, &a, NULL, leaf(&b, 2));
-    tell(&b);
+    leaf_tell(&b);
     assert_int_equal(poll_once(&l, &race), KIO_READY);
     assert_int_equal(race.out, 2);
     kio_select(&race, NULL, &a);
@@ -385,12 +248,12 @@ static void ready_arms_win_equally_often(void **state)
     (void)state;
     little_init(&l);
     for (int i = 0; i < 3000; i++) {
-        struct leaf leaves[3];
+        struct leaf members[3];
         struct kio_select race = { 0 };
 
         for (int j = 0; j < 3; j++)
-            leaf(&leaves[j], j)->ready = true;
-        kio_select(&race, &leaves[0], &leaves[1], &leaves[2]);
+            leaf(&members[j], j)->ready = true;
+        kio_select(&race, &members[0], &members[1], &members[2]);
         assert_int_equal(poll_once(&l, &race), KIO_READY);
         wins[race.out]++;
     }
@@ -428,7 +291,6 @@ int main(void)
         cmocka_unit_test(members_that_had_finished_are_skipped),
         cmocka_unit_test(try_join_all_stops_at_an_error),
         cmocka_unit_test(select_all_gives_the_index),
-        cmocka_unit_test(wakes_from_another_thread_are_never_lost),
         cmocka_unit_test(the_first_one_wins_and_the_losers_are_dropped),
         cmocka_unit_test(one_that_the_caller_owns_lives_on_and_is_selected_again),
         cmocka_unit_test(null_and_finished_arms_are_disabled_and_none_left_is_the_else),

@@ -133,4 +133,40 @@ static void without_memory_nothing_is_lost(void **state)
     assert_int_equal(ki_load_seq_cst(&drops), 40); /* those that failed too */
 }
 
-RT_MAIN(RT(tasks_are_taken_in_the_order_of_their_ends), RT(without_memory_nothing_is_lost))
+/* Five blocks of places: the ended tasks of the newest, which is filled again and again, used to
+ * hide those of the oldest for ever. */
+#define PLACES (16 + 32 + 64 + 128 + 256)
+
+struct replacing {
+    async_fn(int);
+    struct kio_join_set set;
+    struct kio_join_next next;
+    int i;
+};
+
+static void replacing_drop(struct replacing *self)
+{
+    kio_join_set_drop(&self->set);
+}
+
+async(replacing, replacing_drop)
+{
+    async_begin;
+    for (self->i = 0; self->i < PLACES; self->i++)
+        assert_int_equal(kio_join_set_spawn(&self->set, timed, .value = self->i < 16), 0);
+    for (self->i = 0; self->i < 20 * PLACES; self->i++) {
+        await(kio_join_next(&self->next, &self->set));
+        self->out += *kio_output(&self->next.handle, int);
+        assert_int_equal(kio_join_set_spawn(&self->set, timed), 0);
+    }
+    async_return(self->out);
+}
+
+static void an_ended_task_is_taken_although_others_always_end(void **state)
+{
+    (void)state;
+    assert_int_equal(run(replacing), 16);
+}
+
+RT_MAIN(RT(an_ended_task_is_taken_although_others_always_end),
+        RT(tasks_are_taken_in_the_order_of_their_ends), RT(without_memory_nothing_is_lost))
