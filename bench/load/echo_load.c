@@ -54,7 +54,8 @@ int main(int argc, char **argv)
 
         for (int i = 0; i < n; i++) {
             /* 64 bytes arrive whole on loopback; anything else is an error of the server */
-            if (recv(evs[i].data.fd, buf, SIZE, MSG_WAITALL) != SIZE || send(evs[i].data.fd, buf, SIZE, 0) != SIZE) {
+            if (recv(evs[i].data.fd, buf, SIZE, MSG_WAITALL) != SIZE ||
+                send(evs[i].data.fd, buf, SIZE, 0) != SIZE) {
                 perror("echo");
                 return 1;
             }
