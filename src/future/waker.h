@@ -66,4 +66,10 @@ static inline void ki_cell_clear(struct ki_cell *cell)
     ki_cell_drop_old(ki_xchg_acq_rel(&cell->word, 0));
 }
 
+/* The same when nobody else can reach the cell any more. */
+static inline void ki_cell_clear_alone(struct ki_cell *cell)
+{
+    ki_cell_drop_old(ki_load_relaxed(&cell->word));
+}
+
 #endif

@@ -1,28 +1,43 @@
 /*
- * oneshot: one message from one sender to one receiver, in one allocation.
+ * oneshot: one message from one sender to one receiver, in one allocation and without a lock.
  *
- * Access: everything under `lock`. Life: `ends` counts the handles; the second to go frees.
+ * Layout: one word, a state in the low bits and, while OPEN, the receiver's waker above it. The
+ * waker is part of the word, so whoever moves the state on takes the waker with it: neither end
+ * looks at a waker that the other may be writing.
+ *
+ *   OPEN     both ends live; with a waker: the receiver waits
+ *   CLOSED   both live, the receiver takes no message any more
+ *   SENT     the sender is gone, the message lies in value     -> the receiver frees
+ *   TX_GONE  the sender is gone, no message will come          -> the receiver frees
+ *   RX_GONE  the receiver is gone                              -> the sender frees
+ *
+ *   sender:   OPEN -> SENT, TX_GONE; CLOSED -> TX_GONE         receiver's waker is the sender's then
+ *   receiver: OPEN -> OPEN with another waker, CLOSED; CLOSED -> RX_GONE
+ *
+ * Access: value is the sender's until SENT, the receiver's from then on; destroy is the receiver's.
+ * Every transition is one compare-and-swap, acq_rel: release for value and for what the waker points
+ * at, acquire for what the other end did before, which whoever frees must have seen.
  */
 #include <kioto/channel.h>
 
-#include "waiters.h"
-#include "../base/lock.h"
+#include "../base/atomic.h"
 #include "../base/mem.h"
 #include "../future/guard.h"
 #include "../future/leaf.h"
+#include "../future/waker.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+enum state { OPEN, CLOSED, SENT, TX_GONE, RX_GONE };
+#define STATE ((uintptr_t)7) /* mask; a wakeable is aligned to a pointer's size */
+_Static_assert(_Alignof(struct kio_wakeable) > STATE, "the state fits below the waker");
+
 struct kio_once_ {
-    struct ki_lock lock;
-    uint8_t ends;
-    bool sent;     /* the message lies in value */
-    bool tx_gone;  /* the sender was dropped or has sent */
-    bool closed;   /* the receiver was dropped or closed */
+    ki_atomic(uintptr_t) word;
+    struct ki_cell sender; /* who waits for closed() */
     size_t size;
-    kio_waker receiver, sender;
     void (*destroy)(void *message);
     _Alignas(16) char value[];
 };
@@ -38,26 +53,20 @@ static struct kio_once_ *checked(struct kio_once_ *o, size_t size, const char *c
     return o;
 }
 
-static void lock(struct kio_once_ *o)
+static enum state state_of(uintptr_t word)
 {
-    ki_lock(&o->lock, KI_RANK_SYNC);
+    return (enum state)(word & STATE);
 }
 
-static void unlock(struct kio_once_ *o)
+static kio_waker waker_of(uintptr_t word)
 {
-    ki_unlock(&o->lock, KI_RANK_SYNC);
+    return (kio_waker){ (struct kio_wakeable *)(word & ~STATE) };
 }
 
-/* One end goes: unlocks, and frees after the second. */
-static void unlock_leave(struct kio_once_ *o)
+/* By the second end to go. */
+static void destroy(struct kio_once_ *o)
 {
-    bool last = --o->ends == 0;
-
-    unlock(o);
-    if (!last)
-        return;
-    if (o->sent && o->destroy)
-        o->destroy(o->value);
+    ki_cell_clear_alone(&o->sender);
     ki_mem_free(o);
 }
 
@@ -68,7 +77,7 @@ int kio_oneshot_channel(struct kio_oneshot_tx *tx, struct kio_oneshot_rx *rx, si
     tx->once = rx->once = o;
     if (!o)
         return -ENOMEM;
-    *o = (struct kio_once_){ .ends = 2, .size = size };
+    *o = (struct kio_once_){ .size = size };
     return 0;
 }
 
@@ -77,120 +86,141 @@ void kio_oneshot_on_drop(struct kio_oneshot_rx *rx, void (*drop)(void *message))
     checked(rx->once, 0, "kio_oneshot_on_drop")->destroy = drop;
 }
 
+/* ---- the sender's end --------------------------------------------------------------------- */
+
+/* The sender goes, to SENT or TX_GONE. True: the receiver had neither closed nor gone. */
+static bool leave_tx(struct kio_once_ *o, enum state to)
+{
+    uintptr_t word = ki_load_acquire(&o->word); /* acquire: RX_GONE is the last word, and we free */
+
+    for (;;) {
+        enum state now = state_of(word);
+
+        if (now == RX_GONE) {
+            destroy(o);
+            return false;
+        }
+        /* acq_rel: pairs with the receiver's, see above. After it the receiver may free o. */
+        if (ki_cas_weak_acq_rel(&o->word, &word, (uintptr_t)(now == OPEN ? to : TX_GONE))) {
+            kio_waker_wake(waker_of(word));
+            return now == OPEN;
+        }
+    }
+}
+
 int kio_oneshot_send_(struct kio_oneshot_tx *tx, const void *value, size_t size)
 {
     struct kio_once_ *o = checked(tx->once, size, "kio_oneshot_send");
-    kio_waker waker = { NULL };
-    kio_waker old;
-    int err = -EPIPE;
 
     tx->once = NULL;
-    lock(o);
-    o->tx_gone = true;
-    if (!o->closed) {
-        if (o->size)
-            memcpy(o->value, value, o->size);
-        o->sent = true;
-        waker = ki_waker_take(&o->receiver);
-        err = 0;
-    }
-    old = ki_waker_take(&o->sender);
-    unlock_leave(o);
-    kio_waker_drop(old);
-    kio_waker_wake(waker);
-    return err;
+    if (o->size)
+        memcpy(o->value, value, o->size);
+    return leave_tx(o, SENT) ? 0 : -EPIPE;
 }
 
 void kio_oneshot_tx_drop(struct kio_oneshot_tx *tx)
 {
     struct kio_once_ *o = tx->once;
-    kio_waker waker;
-    kio_waker old;
 
     if (!o)
         return;
     tx->once = NULL;
-    lock(o);
-    o->tx_gone = true;
-    waker = ki_waker_take(&o->receiver);
-    old = ki_waker_take(&o->sender);
-    unlock_leave(o);
-    kio_waker_drop(old);
-    kio_waker_wake(waker);
+    leave_tx(o, TX_GONE);
+}
+
+static bool is_closed(struct kio_once_ *o)
+{
+    enum state now = state_of(ki_load_acquire(&o->word)); /* acquire: what the receiver did before */
+
+    return now == CLOSED || now == RX_GONE;
 }
 
 bool kio_oneshot_is_closed(const struct kio_oneshot_tx *tx)
 {
-    struct kio_once_ *o = checked(tx->once, 0, "kio_oneshot_is_closed");
-    bool closed;
+    return is_closed(checked(tx->once, 0, "kio_oneshot_is_closed"));
+}
 
-    lock(o);
-    closed = o->closed;
-    unlock(o);
-    return closed;
+/* ---- the receiver's end ------------------------------------------------------------------- */
+
+/* OPEN becomes CLOSED. Gives the state that o is in then; never OPEN. */
+static enum state close_rx(struct kio_once_ *o)
+{
+    uintptr_t word = ki_load_acquire(&o->word); /* acquire: value, and the last word of the sender */
+
+    while (state_of(word) == OPEN) {
+        if (ki_cas_weak_acq_rel(&o->word, &word, CLOSED)) {
+            kio_waker_wake(waker_of(word)); /* our own: to find it closed */
+            ki_cell_wake(&o->sender);
+            return CLOSED;
+        }
+    }
+    return state_of(word);
+}
+
+/* The receiver goes, from CLOSED, SENT or TX_GONE. */
+static void leave_rx(struct kio_once_ *o, enum state now)
+{
+    uintptr_t word = now;
+
+    /* acq_rel: pairs with leave_tx. It fails when the sender has gone meanwhile. */
+    if (now != CLOSED || !ki_cas_strong_acq_rel(&o->word, &word, RX_GONE))
+        destroy(o);
 }
 
 void kio_oneshot_rx_close(struct kio_oneshot_rx *rx)
 {
-    struct kio_once_ *o = rx->once;
-    kio_waker waker;
-
-    if (!o)
-        return;
-    lock(o);
-    o->closed = true;
-    waker = ki_waker_take(&o->sender);
-    unlock(o);
-    kio_waker_wake(waker);
+    if (rx->once)
+        close_rx(rx->once);
 }
 
 void kio_oneshot_rx_drop(struct kio_oneshot_rx *rx)
 {
     struct kio_once_ *o = rx->once;
-    kio_waker waker;
-    kio_waker old;
+    enum state now;
 
     if (!o)
         return;
     rx->once = NULL;
-    lock(o);
-    o->closed = true;
-    waker = ki_waker_take(&o->sender);
-    old = ki_waker_take(&o->receiver);
-    unlock_leave(o);
-    kio_waker_drop(old);
-    kio_waker_wake(waker);
+    now = close_rx(o);
+    if (now == SENT && o->destroy)
+        o->destroy(o->value);
+    leave_rx(o, now);
 }
 
-/* ---- receiving ---------------------------------------------------------------------------- */
+/* Leaves cx's waker. False: it is not OPEN any more; *word: what it is. */
+static bool leave_waker(struct kio_once_ *o, kio_context *cx, uintptr_t *word)
+{
+    kio_waker mine;
+
+    if (state_of(*word) != OPEN)
+        return false;
+    if (kio_waker_will_wake(waker_of(*word), cx->waker))
+        return true;
+    mine = kio_waker_clone(cx->waker);
+    do {
+        /* acq_rel: pairs with leave_tx, which wakes it. */
+        if (ki_cas_weak_acq_rel(&o->word, word, (uintptr_t)mine.to | OPEN)) {
+            kio_waker_drop(waker_of(*word));
+            return true;
+        }
+    } while (state_of(*word) == OPEN);
+    kio_waker_drop(mine);
+    return false;
+}
 
 /* 1, 0 (then rx is used up), or -EAGAIN: cx's waker (if any) is left. */
 static int take(struct kio_oneshot_rx *rx, void *value, kio_context *cx)
 {
     struct kio_once_ *o = rx->once;
-    kio_waker old = { NULL };
-    int got;
+    uintptr_t word = ki_load_acquire(&o->word); /* acquire: pairs with leave_tx, for value */
 
-    lock(o);
-    if (!o->sent && !o->tx_gone && !o->closed) {
-        if (cx && !kio_waker_will_wake(o->receiver, cx->waker)) {
-            old = o->receiver;
-            o->receiver = kio_waker_clone(cx->waker);
-        }
-        unlock(o);
-        kio_waker_drop(old);
+    if (state_of(word) == OPEN && (!cx || leave_waker(o, cx, &word)))
         return -EAGAIN;
-    }
-    got = o->sent;
-    if (got && o->size)
-        memcpy(value, o->value, o->size);
-    o->sent = false;
-    o->closed = true;
-    old = ki_waker_take(&o->receiver);
     rx->once = NULL;
-    unlock_leave(o);
-    kio_waker_drop(old);
-    return got;
+    if (state_of(word) == SENT && o->size)
+        memcpy(value, o->value, o->size);
+    leave_rx(o, state_of(word));
+    return state_of(word) == SENT;
 }
 
 int kio_oneshot_try_recv_(struct kio_oneshot_rx *rx, void *value, size_t size)
@@ -218,18 +248,22 @@ static kio_poll recv_poll(kio_future *f, kio_context *cx)
     return ki_ready_now(f);
 }
 
+/* Takes the waker back. */
 static void recv_drop(kio_future *f)
 {
     struct kio_oneshot_recv *self = (struct kio_oneshot_recv *)f;
     struct kio_once_ *o = self->rx->once;
-    kio_waker old;
+    uintptr_t word;
 
     if (!self->waiting || !o)
         return;
-    lock(o);
-    old = ki_waker_take(&o->receiver);
-    unlock(o);
-    kio_waker_drop(old);
+    word = ki_load_relaxed(&o->word); /* relaxed: only the waker is of interest, which is our own */
+    while (state_of(word) == OPEN && waker_of(word).to) {
+        if (ki_cas_weak_acq_rel(&o->word, &word, OPEN)) {
+            kio_waker_drop(waker_of(word));
+            return;
+        }
+    }
 }
 
 static void once_describe(const kio_future *f, char *text, size_t cap)
@@ -275,34 +309,25 @@ int kio_oneshot_blocking_recv_(struct kio_oneshot_rx *rx, void *value, size_t si
 static kio_poll closed_poll(kio_future *f, kio_context *cx)
 {
     struct kio_oneshot_closed *self = (struct kio_oneshot_closed *)f;
-    struct kio_once_ *o = self->once;
-    kio_waker old = { NULL };
-    bool closed;
 
     f->state = self;
-    lock(o);
-    closed = o->closed;
-    if (!closed && !kio_waker_will_wake(o->sender, cx->waker)) {
-        old = o->sender;
-        o->sender = kio_waker_clone(cx->waker);
+    /* First the waker, then a look: pairs with close_rx, which closes, then wakes the cell. */
+    self->waiting = !is_closed(self->once);
+    if (self->waiting) {
+        ki_cell_set(&self->once->sender, cx->waker);
+        if (!is_closed(self->once))
+            return KIO_PENDING;
     }
-    unlock(o);
-    kio_waker_drop(old);
-    self->waiting = !closed;
-    return closed ? ki_ready_now(f) : KIO_PENDING;
+    kio_finish(f);
+    return KIO_READY;
 }
 
 static void closed_drop(kio_future *f)
 {
     struct kio_oneshot_closed *self = (struct kio_oneshot_closed *)f;
-    kio_waker old;
 
-    if (!self->waiting)
-        return;
-    lock(self->once);
-    old = ki_waker_take(&self->once->sender);
-    unlock(self->once);
-    kio_waker_drop(old);
+    if (self->waiting)
+        ki_cell_clear(&self->once->sender);
 }
 
 static const kio_future_type closed_type = {
