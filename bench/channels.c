@@ -48,13 +48,14 @@ static void pinger_drop(struct pinger *self)
 
 async(pinger, pinger_drop)
 {
-    struct ponger other = { 0 };
+    struct kio_tx pong_tx;
+    struct kio_rx ping_rx;
 
     async_begin;
-    if (kio_mpsc_channel(&self->tx, &other.rx, sizeof(uint64_t), 1) ||
-        kio_mpsc_channel(&other.tx, &self->rx, sizeof(uint64_t), 1))
+    if (kio_mpsc_channel(&self->tx, &ping_rx, sizeof(uint64_t), 1) ||
+        kio_mpsc_channel(&pong_tx, &self->rx, sizeof(uint64_t), 1))
         abort();
-    kio_spawn(NULL, ponger, .rx = other.rx, .tx = other.tx);
+    kio_spawn(NULL, ponger, .rx = ping_rx, .tx = pong_tx);
     self->start = wall_seconds();
     for (self->i = 0; self->i < self->n; self->i++) {
         self->value = (uint64_t)self->i;

@@ -26,6 +26,8 @@
 #define KIO_COLD     __attribute__((cold, noinline))
 
 /* A branch hint wraps the whole condition. */
+#define KIO_NOINLINE __attribute__((noinline))
+#define kio_likely_(cond)   __builtin_expect(!!(cond), 1)
 #define kio_unlikely_(cond) __builtin_expect(!!(cond), 0)
 
 /* The place of a call, for guards' messages. */

@@ -1,27 +1,42 @@
 #include "buffer.h"
 #include "../base/mem.h"
 
-#include <string.h>
-
 /* A block is about this large, and holds at least 16 messages. */
 #define KI_BLOCK_BYTES 2048
 #define KI_BLOCK_MIN   16
+
+static size_t step_of(size_t size)
+{
+    return size ? size : 1;
+}
 
 size_t ki_buffer_ring_bytes(size_t size, size_t cap)
 {
     size_t bytes;
 
-    return __builtin_mul_overflow(size, cap, &bytes) || bytes > SIZE_MAX / 2 ? SIZE_MAX : bytes;
+    return __builtin_mul_overflow(step_of(size), cap, &bytes) || bytes > SIZE_MAX / 2 ? SIZE_MAX
+                                                                                      : bytes;
 }
 
 void ki_buffer_init(struct ki_buffer *b, size_t size, size_t cap, char *ring)
 {
-    *b = (struct ki_buffer){ .size = size, .cap = cap, .ring = ring };
-    if (!ring) {
-        b->cap = size ? KI_BLOCK_BYTES / size : KI_BLOCK_BYTES;
+    size_t step = step_of(size);
+
+    *b = (struct ki_buffer){ .size = size, .step = step, .ring = ring };
+    if (ring) {
+        b->head = b->tail = ring;
+        b->head_end = b->tail_end = ring + cap * step;
+    } else {
+        b->cap = KI_BLOCK_BYTES / step;
         if (b->cap < KI_BLOCK_MIN)
             b->cap = KI_BLOCK_MIN;
     }
+}
+
+void ki_buffer_trim(struct ki_buffer *b)
+{
+    ki_mem_free(b->spare);
+    b->spare = NULL;
 }
 
 void ki_buffer_free(struct ki_buffer *b)
@@ -32,95 +47,56 @@ void ki_buffer_free(struct ki_buffer *b)
         b->first = block->next;
         ki_mem_free(block);
     }
-    ki_mem_free(b->spare);
-    b->spare = b->last = NULL;
+    ki_buffer_trim(b);
+    b->last = NULL;
+    if (!b->ring)
+        b->head = b->head_end = b->tail = b->tail_end = NULL;
 }
 
-/* The sizes most messages have are copied without a call. */
-static void copy(void *to, const void *from, size_t size)
-{
-    switch (size) {
-    case 4:
-        memcpy(to, from, 4);
-        break;
-    case 8:
-        memcpy(to, from, 8);
-        break;
-    case 16:
-        memcpy(to, from, 16);
-        break;
-    default:
-        if (size) /* a message of no bytes may have no address */
-            memcpy(to, from, size);
-    }
-}
-
-static bool add_block(struct ki_buffer *b)
+bool ki_buffer_more(struct ki_buffer *b)
 {
     struct ki_block *block = b->spare;
 
+    if (b->ring) {
+        b->tail = b->ring;
+        return true;
+    }
+    if (!b->count && b->last) { /* the only one, and drained */
+        b->head = b->tail = b->last->bytes;
+        return true;
+    }
     b->spare = NULL;
     if (!block)
-        block = ki_mem_alloc(sizeof *block + b->cap * b->size);
+        block = ki_mem_alloc(sizeof *block + b->cap * b->step);
     if (!block)
         return false;
     block->next = NULL;
-    if (b->last)
+    b->tail = block->bytes;
+    b->tail_end = block->bytes + b->cap * b->step;
+    if (b->last) {
         b->last->next = block;
-    else
+    } else {
         b->first = block;
-    b->last = block;
-    b->tail = 0;
-    return true;
-}
-
-bool ki_buffer_push(struct ki_buffer *b, const void *message)
-{
-    if (b->ring) {
-        copy(b->ring + b->tail * b->size, message, b->size);
-        b->tail = b->tail + 1 == b->cap ? 0 : b->tail + 1;
-        b->count++;
-        return true;
+        b->head = b->tail;
+        b->head_end = b->tail_end;
     }
-    if ((!b->last || b->tail == b->cap) && !add_block(b))
-        return false;
-    copy(b->last->bytes + b->tail * b->size, message, b->size);
-    b->tail++;
-    b->count++;
+    b->last = block;
     return true;
 }
 
-static void retire_block(struct ki_buffer *b)
+void ki_buffer_turn(struct ki_buffer *b)
 {
     struct ki_block *block = b->first;
 
-    b->first = block->next;
-    if (!b->first)
-        b->last = NULL;
-    b->head = 0;
+    if (b->ring) {
+        b->head = b->ring;
+        return;
+    }
+    b->first = block->next; /* there is one: a message lies in it */
+    b->head = b->first->bytes;
+    b->head_end = b->head + b->cap * b->step;
     if (b->spare)
         ki_mem_free(block);
     else
         b->spare = block;
-}
-
-void *ki_buffer_front(struct ki_buffer *b)
-{
-    return (b->ring ? b->ring : b->first->bytes) + b->head * b->size;
-}
-
-void ki_buffer_skip(struct ki_buffer *b)
-{
-    b->head++;
-    b->count--;
-    if (b->ring)
-        b->head = b->head == b->cap ? 0 : b->head;
-    else if (b->count == 0 || b->head == b->cap)
-        retire_block(b);
-}
-
-void ki_buffer_pop(struct ki_buffer *b, void *message)
-{
-    copy(message, ki_buffer_front(b), b->size);
-    ki_buffer_skip(b);
 }

@@ -293,7 +293,7 @@ void kio_weak_tx_drop(struct kio_weak_tx *weak)
 
 static bool has_room(const struct kio_chan_ *c)
 {
-    return c->cap == SIZE_MAX || c->buffer.count + c->promised < c->cap;
+    return c->buffer.count + c->promised < c->cap; /* SIZE_MAX is never reached */
 }
 
 /* Under the lock, with room for it. 0 or -ENOMEM; *waker: the receiver's, to be woken. */
@@ -327,12 +327,12 @@ static kio_waker give_up_locked(struct kio_chan_ *c)
     return pass_on_locked(c);
 }
 
-int kio_try_send_(struct kio_chan_ *c, const void *value, size_t size)
+/* 0, -EPIPE, -ENOMEM; -EAGAIN: no room. */
+static inline int send_now(struct kio_chan_ *c, const void *value)
 {
     kio_waker waker = { NULL };
     int err;
 
-    checked(c, size, "kio_try_send");
     lock(c);
     if (c->closed)
         err = -EPIPE;
@@ -345,8 +345,13 @@ int kio_try_send_(struct kio_chan_ *c, const void *value, size_t size)
     return err;
 }
 
+int kio_try_send_(struct kio_chan_ *c, const void *value, size_t size)
+{
+    return send_now(checked(c, size, "kio_try_send"), value);
+}
+
 /* 0, an error, or -EAGAIN: it waits. value NULL: takes a permit instead of sending. */
-static int send_step(struct kio_send *self, kio_context *cx)
+static KIO_NOINLINE int send_step(struct kio_send *self, kio_context *cx)
 {
     struct kio_chan_ *c = self->chan;
     kio_waker wake = { NULL };
@@ -392,9 +397,12 @@ static kio_poll send_poll(kio_future *f, kio_context *cx)
     f->state = self;
     if (!kio_coop_may_(cx))
         return KIO_PENDING;
-    err = send_step(self, cx);
-    if (err == -EAGAIN)
-        return KIO_PENDING;
+    err = self->waiting ? -EAGAIN : send_now(self->chan, self->value);
+    if (kio_unlikely_(err == -EAGAIN)) {
+        err = send_step(self, cx);
+        if (err == -EAGAIN)
+            return KIO_PENDING;
+    }
     kio_coop_did_(cx);
     self->out = err;
     return ki_ready_now(f);
@@ -640,13 +648,14 @@ static bool over_locked(const struct kio_chan_ *c)
     return (c->closed || !c->senders) && !c->promised;
 }
 
-/* Up to max messages; 0 with *over, or 0: none yet, and cx's waker (if any) is left. */
-static size_t take(struct kio_chan_ *c, char *values, size_t max, kio_context *cx, bool *over)
+/* Unlocks. Up to max messages; 0 with *over, or 0: none yet. cx: of the receive; its waker is left
+ * when there are none, and taken back otherwise (a try_recv leaves alone what a receive has left). */
+static KIO_NOINLINE size_t take_unlock(struct kio_chan_ *c, char *values, size_t max,
+                                       kio_context *cx, bool *over)
 {
     kio_waker old = { NULL };
     size_t count = 0;
 
-    lock(c);
     while (count < max && c->buffer.count) {
         kio_waker next;
 
@@ -656,12 +665,14 @@ static size_t take(struct kio_chan_ *c, char *values, size_t max, kio_context *c
         if (kio_unlikely_(next.to != NULL)) {
             unlock(c);
             kio_waker_wake(next);
-            if (count == max)
-                return count;
             lock(c);
         }
     }
-    if (!count && !(*over = over_locked(c)) && cx && !kio_waker_will_wake(c->receiver, cx->waker)) {
+    if (!count)
+        *over = over_locked(c);
+    if (cx && (count || *over)) {
+        old = ki_waker_take(&c->receiver);
+    } else if (cx && !kio_waker_will_wake(c->receiver, cx->waker)) {
         old = c->receiver;
         c->receiver = kio_waker_clone(cx->waker);
     }
@@ -675,7 +686,8 @@ int kio_try_recv_(struct kio_chan_ *c, void *value, size_t size)
     bool over = false;
 
     checked(c, size, "kio_try_recv");
-    if (take(c, value, 1, NULL, &over))
+    lock(c);
+    if (take_unlock(c, value, 1, NULL, &over))
         return 1;
     return over ? 0 : -EAGAIN;
 }
@@ -696,22 +708,30 @@ static void recv_leave(struct kio_recv *self)
 }
 
 /* How many were taken; SIZE_MAX: pending. */
-static size_t recv_step(struct kio_recv *self, kio_context *cx, size_t max)
+static inline size_t recv_step(struct kio_recv *self, kio_context *cx, size_t max)
 {
+    struct kio_chan_ *c = self->chan;
+    kio_waker old = { NULL };
     bool over = false;
-    size_t count;
+    size_t count = 1;
 
     if (!kio_coop_may_(cx))
         return SIZE_MAX;
-    count = take(self->chan, self->value, max, cx, &over);
-    if (!count && !over) {
-        self->waiting = true;
-        return SIZE_MAX;
+    lock(c);
+    if (kio_likely_(max == 1 && c->buffer.count && !c->line.first)) { /* nobody to pass the place on to */
+        ki_buffer_pop(&c->buffer, self->value);
+        old = ki_waker_take(&c->receiver); /* empty, or this was polled without a wake */
+        unlock(c);
+        kio_waker_drop(old);
+    } else {
+        count = take_unlock(c, self->value, max, cx, &over);
+        if (!count && !over) {
+            self->waiting = true;
+            return SIZE_MAX;
+        }
     }
     kio_coop_did_(cx);
-    /* What this future left in the channel the sender has taken to wake it, or (a spurious poll,
-     * a try_recv meanwhile) it is there still. */
-    recv_leave(self);
+    self->waiting = false;
     return count;
 }
 
