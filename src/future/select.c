@@ -1,31 +1,30 @@
 /* The first of several futures. */
 #include "combine.h"
 
-/* A fair order: each of the count! orders as likely as the others (Fisher and Yates). */
-static void shuffle(uint8_t *order, unsigned count)
-{
-    for (unsigned i = 0; i < count; i++)
-        order[i] = (uint8_t)i;
-    for (unsigned i = count; i-- > 1;) {
-        unsigned j = ki_fair_below(i + 1);
-        uint8_t other = order[j];
+/* Arms that this poll has not come to, four bits each, in the order written. */
+#define ALL_ARMS 0xfedcba9876543210u
+_Static_assert(KIO_ARMS_MAX <= 16, "an arm's number has four bits");
 
-        order[j] = order[i];
-        order[i] = other;
-    }
+static unsigned take_arm(uint64_t *arms, unsigned place)
+{
+    unsigned shift = place * 4;
+    uint64_t before = ((uint64_t)1 << shift) - 1;
+    unsigned which = *arms >> shift & 15;
+
+    *arms = (*arms & before) | (*arms >> 4 & ~before);
+    return which;
 }
 
+/* Each of the orders is as likely as the others; what is not needed is not drawn. */
 static kio_poll select_poll(kio_future *f, kio_context *cx)
 {
     struct kio_select *self = (struct kio_select *)f;
-    uint8_t order[KIO_ARMS_MAX];
+    uint64_t arms = ALL_ARMS;
     bool enabled = false;
 
     f->state = f;
-    if (!self->biased)
-        shuffle(order, self->arms.count);
-    for (unsigned i = 0; i < self->arms.count; i++) {
-        unsigned which = self->biased ? i : order[i];
+    for (unsigned left = self->arms.count; left; left--) {
+        unsigned which = take_arm(&arms, self->biased || left == 1 ? 0 : ki_fair_below(left));
         kio_future *arm = self->arms.at[which];
 
         if (!arm || kio_is_over_(arm)) /* over: dropped meanwhile by one that shares it */

@@ -1,30 +1,87 @@
 #include "queue.h"
+#include "../base/mem.h"
+
+#include <errno.h>
+
+static struct ki_ring *make(uint32_t size)
+{
+    struct ki_ring *ring = ki_mem_alloc(sizeof *ring + size * sizeof ring->at[0]);
+
+    if (ring) {
+        ring->older = NULL;
+        ring->size = size;
+    }
+    return ring;
+}
+
+int ki_queue_init(struct ki_queue *q)
+{
+    struct ki_ring *ring = make(KI_QUEUE_MIN);
+
+    *q = (struct ki_queue){ 0 };
+    ki_store_relaxed(&q->ring, ring); /* nobody knows q yet */
+    return ring ? 0 : -ENOMEM;
+}
+
+void ki_queue_free(struct ki_queue *q)
+{
+    struct ki_ring *ring = ki_load_relaxed(&q->ring);
+
+    while (ring) {
+        struct ki_ring *older = ring->older;
+
+        ki_mem_free(ring);
+        ring = older;
+    }
+    ki_store_relaxed(&q->ring, NULL);
+}
+
+KIO_COLD bool ki_queue_grow(struct ki_queue *q)
+{
+    struct ki_ring *old = ki_load_relaxed(&q->ring);
+    uint32_t tail = ki_load_relaxed(&q->tail);
+    struct ki_ring *ring = old->size < KI_QUEUE_MAX ? make(old->size * 2) : NULL;
+
+    if (!ring)
+        return false;
+    ring->older = old;
+    /* The queue was full: all of the old ring, also what thieves take meanwhile. relaxed: published
+     * by ring. */
+    for (uint32_t i = tail - old->size; i != tail; i++)
+        ki_store_relaxed(ki_ring_at(ring, i), ki_load_relaxed(ki_ring_at(old, i)));
+    ki_store_release(&q->ring, ring); /* pairs with ki_queue_steal */
+    return true;
+}
 
 struct ki_task *ki_queue_steal(struct ki_queue *own, struct ki_queue *from)
 {
-    uint32_t own_tail = ki_load_relaxed(&own->tail); /* only we write it */
-    uint32_t head = ki_load_acquire(&from->head);    /* pairs with other claims */
+    uint32_t own_tail = ki_load_relaxed(&own->tail); /* only we write it, and ring */
+    struct ki_ring *to = ki_load_relaxed(&own->ring);
+    uint32_t head = ki_load_acquire(&from->head); /* pairs with other claims */
 
-    if (own_tail - ki_load_acquire(&own->head) > KI_QUEUE_CAP / 2)
+    if (own_tail - ki_load_acquire(&own->head) > to->size - KI_QUEUE_STEAL)
         return NULL;
     for (;;) {
-        uint32_t tail = ki_load_acquire(&from->tail); /* pairs with ki_queue_push: entries */
+        uint32_t tail = ki_load_acquire(&from->tail); /* pairs with ki_queue_push: entries, ring */
+        struct ki_ring *ring = ki_load_acquire(&from->ring); /* pairs with ki_queue_grow: entries */
         uint32_t count = tail - head;
         struct ki_task *first;
 
         if (count == 0)
             return NULL;
-        if (count > KI_QUEUE_CAP) { /* head is old: it moved between the two loads */
+        if (count > ring->size) { /* head is old: it moved between the two loads */
             head = ki_load_acquire(&from->head);
             continue;
         }
         count -= count / 2;
+        if (count > KI_QUEUE_STEAL)
+            count = KI_QUEUE_STEAL;
         /* relaxed: covered by from->tail above, published by own->tail below */
-        first = ki_load_relaxed(&from->ring[head % KI_QUEUE_CAP]);
+        first = ki_load_relaxed(ki_ring_at(ring, head));
         for (uint32_t i = 1; i < count; i++) {
-            struct ki_task *task = ki_load_relaxed(&from->ring[(head + i) % KI_QUEUE_CAP]);
+            struct ki_task *task = ki_load_relaxed(ki_ring_at(ring, head + i));
 
-            ki_store_relaxed(&own->ring[(own_tail + i - 1) % KI_QUEUE_CAP], task);
+            ki_store_relaxed(ki_ring_at(to, own_tail + i - 1), task);
         }
         /* acq_rel: the release lets the owner's push write these entries again. */
         if (ki_cas_weak_acq_rel(&from->head, &head, head + count)) {
@@ -32,37 +89,4 @@ struct ki_task *ki_queue_steal(struct ki_queue *own, struct ki_queue *from)
             return first;
         }
     }
-}
-
-uint32_t ki_queue_overflow(struct ki_queue *q, struct ki_task **first, struct ki_task **last)
-{
-    uint32_t head = ki_load_acquire(&q->head);
-    uint32_t tail = ki_load_relaxed(&q->tail); /* only we write it */
-    uint32_t keep = KI_QUEUE_CAP / 2;
-    struct ki_task *list = NULL;
-    struct ki_task *end = NULL;
-
-    if (tail - head < KI_QUEUE_CAP)
-        return 0;
-    /* Claim all, then put the older half back: the newer half goes, because what was fetched from
-     * outside a moment ago would only bounce (tokio #8029). acq_rel: as ki_queue_pop. */
-    if (!ki_cas_strong_acq_rel(&q->head, &head, head + KI_QUEUE_CAP))
-        return 0;
-    for (uint32_t i = KI_QUEUE_CAP; i-- > keep;) {
-        struct ki_task *task = ki_load_relaxed(&q->ring[(head + i) % KI_QUEUE_CAP]);
-
-        task->next = list;
-        list = task;
-        end = end ? end : task;
-    }
-    /* The ring is ours alone between the claim and this store; the older half moves up. */
-    for (uint32_t i = 0; i < keep; i++) {
-        struct ki_task *task = ki_load_relaxed(&q->ring[(head + i) % KI_QUEUE_CAP]);
-
-        ki_store_relaxed(&q->ring[(tail + i) % KI_QUEUE_CAP], task);
-    }
-    ki_store_release(&q->tail, tail + keep); /* pairs with ki_queue_steal */
-    *first = list;
-    *last = end;
-    return KI_QUEUE_CAP - keep;
 }

@@ -34,6 +34,9 @@
 /* LIFO runs in a row before the queue gets a turn; 3 as Tokio (#5712). */
 #define KI_LIFO_MAX 3
 
+/* What a worker takes from the inject queue at once, at most. */
+#define KI_INJECT_TAKE 128
+
 /* Rounds of looking around before sleep. A round of pauses is about 1 us; waking a sleeper costs
  * its waker a system call and takes 25 us, so some tens of microseconds here pay for themselves. */
 #define KI_SEARCH_ROUNDS 16
@@ -80,28 +83,16 @@ static void notify(struct ki_multi *m, bool strict)
 
 /* ---- putting tasks in queues -------------------------------------------------------------- */
 
-static KIO_COLD void push_overflow(struct mworker *w, struct ki_task *task)
+static void push_foreign(struct ki_multi *m, struct ki_task *task)
 {
-    struct ki_task *first;
-    struct ki_task *last;
-    uint32_t count = ki_queue_overflow(&w->queue, &first, &last);
-
-    if (!count && ki_queue_push(&w->queue, task))
-        return;
-    if (count) {
-        last->next = task;
-        last = task;
-    } else {
-        first = last = task;
-    }
-    ki_inject_push(&w->multi->inject, first, last, count + 1);
-    notify(w->multi, true);
+    ki_inject_push(&m->inject, task, task, 1);
+    notify(m, true);
 }
 
 static void push_back(struct mworker *w, struct ki_task *task)
 {
     if (kio_unlikely_(!ki_queue_push(&w->queue, task)))
-        push_overflow(w, task);
+        push_foreign(w->multi, task); /* 65536 wait in ours already, or there is no memory */
 }
 
 /* Work for somebody else, if there is more than this worker runs next. */
@@ -128,12 +119,6 @@ static void push_next(struct mworker *w, struct ki_task *task)
         push_back(w, old);
         share(w);
     }
-}
-
-static void push_foreign(struct ki_multi *m, struct ki_task *task)
-{
-    ki_inject_push(&m->inject, task, task, 1);
-    notify(m, true);
 }
 
 static struct ki_task *take_lifo(struct mworker *w)
@@ -223,14 +208,11 @@ static struct ki_task *take_injected(struct mworker *w)
 {
     struct ki_multi *m = w->multi;
     size_t max = ki_load_relaxed(&m->inject.len) / m->count + 1;
-    size_t room = KI_QUEUE_CAP - ki_queue_len(&w->queue);
     struct ki_task *list;
     struct ki_task *first;
 
-    if (max > KI_QUEUE_CAP / 2)
-        max = KI_QUEUE_CAP / 2;
-    if (max > room + 1)
-        max = room + 1;
+    if (max > KI_INJECT_TAKE)
+        max = KI_INJECT_TAKE;
     if (!ki_inject_pop(&m->inject, &list, max))
         return NULL;
     first = list;
@@ -493,6 +475,8 @@ static void join_threads(struct ki_multi *m, unsigned count)
 
 static void forget_workers(struct ki_multi *m)
 {
+    for (unsigned i = 0; i < m->count; i++)
+        ki_queue_free(&m->workers[i].queue);
     ki_mem_free(m->workers);
     m->workers = NULL;
     m->inject = (struct ki_inject){ 0 };
@@ -516,9 +500,15 @@ int ki_multi_open(struct ki_sched *sched, const struct ki_multi_config *config)
     ki_store_relaxed(&m->running, config->workers + 1);
     for (unsigned i = 0; i < m->count; i++) {
         m->workers[i] = (struct mworker){ .multi = m, .index = i };
+        if (ki_queue_init(&m->workers[i].queue))
+            err = -ENOMEM;
         m->workers[i].w.sched = sched;
         m->workers[i].w.driver = config->driver_of(config->arg, i);
         ki_rand_seed(&m->workers[i].w.rand, config->seed + i);
+    }
+    if (err) {
+        forget_workers(m);
+        return err;
     }
     ki_store_seq_cst(&sched->closed, 0); /* seq_cst: as every store to closed */
     while (started < m->count && !(err = start_thread(m, &m->workers[started])))

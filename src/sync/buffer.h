@@ -44,7 +44,7 @@ void ki_buffer_turn(struct ki_buffer *b);
 void ki_buffer_trim(struct ki_buffer *b);
 
 /* The sizes most messages have are copied without a call. */
-static inline void ki_buffer_copy(void *to, const void *from, size_t size)
+static inline void ki_copy(void *to, const void *from, size_t size)
 {
     if (size == 8)
         memcpy(to, from, 8);
@@ -59,7 +59,7 @@ KIO_MUST_USE static inline bool ki_buffer_push(struct ki_buffer *b, const void *
 {
     if (kio_unlikely_(b->tail == b->tail_end) && !ki_buffer_more(b))
         return false;
-    ki_buffer_copy(b->tail, message, b->size);
+    ki_copy(b->tail, message, b->size);
     b->tail += b->step;
     b->count++;
     return true;
@@ -82,7 +82,7 @@ static inline void ki_buffer_skip(struct ki_buffer *b)
 
 static inline void ki_buffer_pop(struct ki_buffer *b, void *message)
 {
-    ki_buffer_copy(message, ki_buffer_front(b), b->size);
+    ki_copy(message, ki_buffer_front(b), b->size);
     ki_buffer_skip(b);
 }
 

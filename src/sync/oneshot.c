@@ -20,6 +20,7 @@
  */
 #include <kioto/channel.h>
 
+#include "buffer.h"
 #include "../base/atomic.h"
 #include "../base/mem.h"
 #include "../future/guard.h"
@@ -28,7 +29,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 enum state { OPEN, CLOSED, SENT, TX_GONE, RX_GONE };
 #define STATE ((uintptr_t)7) /* mask; a wakeable is aligned to a pointer's size */
@@ -42,14 +42,19 @@ struct kio_once_ {
     _Alignas(16) char value[];
 };
 
-static struct kio_once_ *checked(struct kio_once_ *o, size_t size, const char *call)
+static KIO_COLD void misused(const struct kio_once_ *o, size_t size, const char *call)
 {
-    if (kio_unlikely_(!o))
+    if (!o)
         ki_guard_fail(ki_guard_here(), "a oneshot handle is used once: make a new channel",
                       "%s got an empty handle", call);
-    if (kio_unlikely_(size && size != o->size))
-        ki_guard_fail(ki_guard_here(), "hand over a pointer to the type the channel was made for",
-                      "%s: the value has %zu bytes, the channel's message %zu", call, size, o->size);
+    ki_guard_fail(ki_guard_here(), "hand over a pointer to the type the channel was made for",
+                  "%s: the value has %zu bytes, the channel's message %zu", call, size, o->size);
+}
+
+static inline struct kio_once_ *checked(struct kio_once_ *o, size_t size, const char *call)
+{
+    if (kio_unlikely_(!o || (size && size != o->size)))
+        misused(o, size, call);
     return o;
 }
 
@@ -113,8 +118,7 @@ int kio_oneshot_send_(struct kio_oneshot_tx *tx, const void *value, size_t size)
     struct kio_once_ *o = checked(tx->once, size, "kio_oneshot_send");
 
     tx->once = NULL;
-    if (o->size)
-        memcpy(o->value, value, o->size);
+    ki_copy(o->value, value, o->size);
     return leave_tx(o, SENT) ? 0 : -EPIPE;
 }
 
@@ -217,8 +221,8 @@ static int take(struct kio_oneshot_rx *rx, void *value, kio_context *cx)
     if (state_of(word) == OPEN && (!cx || leave_waker(o, cx, &word)))
         return -EAGAIN;
     rx->once = NULL;
-    if (state_of(word) == SENT && o->size)
-        memcpy(value, o->value, o->size);
+    if (state_of(word) == SENT)
+        ki_copy(value, o->value, o->size);
     leave_rx(o, state_of(word));
     return state_of(word) == SENT;
 }
