@@ -22,8 +22,8 @@ struct http_conn {
     char in[4096];
     size_t have, used;
     const struct http_page *page;
-    char head[256];
-    int head_len;
+    char head[512]; /* and a short body behind it: one segment, one system call */
+    size_t head_len, text_len;
 };
 
 static int on_url(llhttp_t *parser, const char *at, size_t len)
@@ -63,6 +63,25 @@ static const struct http_page *find_page(struct http_conn *self)
     return page;
 }
 
+static void answer(struct http_conn *self)
+{
+    const struct http_page *page = find_page(self);
+    size_t len = (size_t)snprintf(self->head, sizeof self->head,
+                                  "HTTP/1.1 %s\r\nContent-Type: text/plain\r\n"
+                                  "Content-Length: %zu\r\nConnection: %s\r\n\r\n",
+                                  page->path ? "200 OK" : "404 Not Found", page->len,
+                                  self->keep_alive ? "keep-alive" : "close");
+
+    self->page = page;
+    self->head_len = len;
+    self->text_len = page->len;
+    if (page->len <= sizeof self->head - len) {
+        memcpy(self->head + len, page->text, page->len);
+        self->head_len = len + page->len;
+        self->text_len = 0;
+    }
+}
+
 /* Feeds the parser; false: this is no HTTP. */
 static bool parse(struct http_conn *self)
 {
@@ -97,18 +116,15 @@ async(http_conn, http_conn_drop)
             if (!parse(self))
                 async_return();
         }
-        self->page = find_page(self);
-        self->head_len = snprintf(self->head, sizeof self->head,
-                                  "HTTP/1.1 %s\r\nContent-Type: text/plain\r\n"
-                                  "Content-Length: %zu\r\nConnection: %s\r\n\r\n",
-                                  self->page->path ? "200 OK" : "404 Not Found", self->page->len,
-                                  self->keep_alive ? "keep-alive" : "close");
-        await(kio_write_all(&self->write, &self->conn, self->head, (size_t)self->head_len));
+        answer(self);
+        await(kio_write_all(&self->write, &self->conn, self->head, self->head_len));
         if (self->write.out)
             async_return();
-        await(kio_write_all(&self->write, &self->conn, self->page->text, self->page->len));
-        if (self->write.out)
-            async_return();
+        if (self->text_len) {
+            await(kio_write_all(&self->write, &self->conn, self->page->text, self->text_len));
+            if (self->write.out)
+                async_return();
+        }
     } while (self->keep_alive);
     async_return();
 }
