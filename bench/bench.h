@@ -20,6 +20,9 @@ void report(const char *bench, const char *metric, double value, const char *uni
 /* How many: the bench's own number, or KIOTO_BENCH_N. */
 long scale(long usual);
 
+/* p50, p99 and p99.9 of samples in seconds, reported in us; sorts them. */
+void report_percentiles(const char *bench, double *samples, size_t count);
+
 double wall_seconds(void);
 double cpu_seconds(void);
 size_t resident_bytes(void);
@@ -41,6 +44,9 @@ void bench_timers(struct kio_runtime *rt);
 void bench_timer_cancel(struct kio_runtime *rt);
 void bench_mem_sleep(struct kio_runtime *rt);
 void bench_mem_pending(struct kio_runtime *rt);
+void bench_mem_notify(struct kio_runtime *rt);
+void bench_mix(struct kio_runtime *rt);
+void bench_sweep(struct kio_runtime *rt);
 void bench_blocking(struct kio_runtime *rt);
 void bench_cross_wake(struct kio_runtime *rt);
 void bench_parallel(struct kio_runtime *rt);

@@ -21,11 +21,14 @@ static const struct bench benches[] = {
     { "timers", bench_timers },
     { "timer_cancel", bench_timer_cancel },
     { "mem_sleep", bench_mem_sleep },
+    { "mem_notify", bench_mem_notify },
     { "mem_pending", bench_mem_pending },
     { "blocking", bench_blocking },
     { "cross_wake", bench_cross_wake },
     { "parallel", bench_parallel },
     { "latency", bench_latency },
+    { "mix", bench_mix },
+    { "sweep", bench_sweep },
     { "echo", bench_echo },
     { "http", bench_http },
 };
@@ -34,6 +37,21 @@ void report(const char *bench, const char *metric, double value, const char *uni
 {
     printf("%s/%s %s %s %.6g %s\n", label, flavor_text, bench, metric, value, unit);
     fflush(stdout);
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+void report_percentiles(const char *bench, double *samples, size_t count)
+{
+    qsort(samples, count, sizeof *samples, compare);
+    report(bench, "p50", samples[count / 2] * 1e6, "us");
+    report(bench, "p99", samples[count / 100 * 99] * 1e6, "us");
+    report(bench, "p99.9", samples[count / 1000 * 999] * 1e6, "us");
 }
 
 long scale(long usual)

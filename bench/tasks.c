@@ -1,5 +1,7 @@
-/* spawn_join, yield, mem_pending, parallel. */
+/* spawn_join, yield, mem_pending, mem_notify, parallel. */
 #include "bench.h"
+
+#include <unistd.h>
 
 /* ---- spawn_join --------------------------------------------------------------------------- */
 
@@ -131,6 +133,49 @@ async(pending)
 void bench_mem_pending(struct kio_runtime *rt)
 {
     kio_runtime_block_on(rt, pending, .n = scale(1000000));
+}
+
+/* ---- mem_notify --------------------------------------------------------------------------- */
+
+struct waiter {
+    async_fn(void);
+    struct kio_notify *notify;
+    struct kio_notified notified;
+};
+
+async(waiter)
+{
+    async_begin;
+    await(kio_notified(&self->notified, self->notify));
+    async_return();
+}
+
+struct parked {
+    async_fn(void);
+    long i, n;
+    size_t before;
+    struct kio_notify notify;
+    struct kio_yield y;
+};
+
+async(parked)
+{
+    async_begin;
+    self->before = resident_bytes();
+    for (self->i = 0; self->i < self->n; self->i++) {
+        kio_spawn(NULL, waiter, .notify = &self->notify);
+        if (self->i % 1000 == 0)
+            await(kio_yield_now(&self->y));
+    }
+    await(kio_yield_now(&self->y));
+    report("mem_notify", "per_task", (double)(resident_bytes() - self->before) / (double)self->n, "B");
+    fflush(stdout);
+    _exit(0); /* the others still borrow notify */
+}
+
+void bench_mem_notify(struct kio_runtime *rt)
+{
+    kio_runtime_block_on(rt, parked, .n = scale(1000000));
 }
 
 /* ---- parallel: 10 us of computation a task ------------------------------------------------ */

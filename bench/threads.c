@@ -112,13 +112,6 @@ void bench_cross_wake(struct kio_runtime *rt)
 
 #define SAMPLES 100000
 
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return x < y ? -1 : x > y;
-}
-
 /* The load: tasks that compute about 2 us and yield. */
 struct load {
     async_fn(void);
@@ -204,10 +197,7 @@ async(latency, latency_drop)
     await(&self->receiver);
     for (self->i = 0; self->i < 20; self->i++)
         await(&self->load[self->i]);
-    qsort(self->samples, SAMPLES, sizeof *self->samples, compare);
-    report("latency", "p50", self->samples[SAMPLES / 2] * 1e6, "us");
-    report("latency", "p99", self->samples[SAMPLES / 100 * 99] * 1e6, "us");
-    report("latency", "p99.9", self->samples[SAMPLES / 1000 * 999] * 1e6, "us");
+    report_percentiles("latency", self->samples, SAMPLES);
     async_return();
 }
 

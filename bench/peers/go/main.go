@@ -277,6 +277,73 @@ func latency() {
 	report("latency", "p99.9", samples[99900]*1e6, "us")
 }
 
+func memNotify() {
+	n := scale(1000000)
+	before := resident()
+	var mu sync.Mutex
+	cond := sync.NewCond(&mu)
+	for i := 0; i < n; i++ {
+		go func() {
+			mu.Lock()
+			cond.Wait()
+		}()
+	}
+	time.Sleep(300 * time.Millisecond)
+	report("mem_notify", "per_task", (resident()-before)/float64(n), "B")
+}
+
+func compute(x uint64) uint64 {
+	for k := 0; k < 100; k++ {
+		x = (x ^ x>>13) * 0x9e3779b97f4a7c15
+	}
+	return x
+}
+
+func mix() {
+	each := scale(256000) / 64
+	start := time.Now()
+	all := make([]float64, 64*each)
+	var wg sync.WaitGroup
+	wg.Add(64)
+	for c := 0; c < 64; c++ {
+		samples := all[c*each : (c+1)*each]
+		go func() {
+			limit := time.NewTimer(time.Hour)
+			for i := 0; i < each; i++ {
+				sent := time.Now()
+				reply := make(chan uint64, 1)
+				go func(x uint64) {
+					x = compute(x)
+					runtime.Gosched()
+					reply <- compute(x)
+				}(uint64(i) | 1)
+				if !limit.Stop() {
+					select {
+					case <-limit.C:
+					default:
+					}
+				}
+				limit.Reset(time.Second)
+				select {
+				case <-reply:
+				case <-limit.C:
+				}
+				samples[i] = time.Since(sent).Seconds()
+				if i%16 == 15 {
+					time.Sleep(time.Millisecond)
+				}
+			}
+			wg.Done()
+		}()
+	}
+	wg.Wait()
+	report("mix", "requests", float64(64*each)/time.Since(start).Seconds(), "1/s")
+	sort.Float64s(all)
+	report("mix", "p50", all[len(all)/2]*1e6, "us")
+	report("mix", "p99", all[len(all)/100*99]*1e6, "us")
+	report("mix", "p99.9", all[len(all)/1000*999]*1e6, "us")
+}
+
 func serve(port string, handle func(net.Conn)) {
 	l, err := net.Listen("tcp", "127.0.0.1:"+port)
 	if err != nil {
@@ -327,7 +394,7 @@ func hello(conn net.Conn) {
 
 func main() {
 	if len(os.Args) == 2 {
-		fmt.Println("spawn_join yield ping_pong mpsc oneshot select timers timer_cancel mem_sleep mem_pending parallel latency echo http")
+		fmt.Println("spawn_join yield ping_pong mpsc oneshot select timers timer_cancel mem_sleep mem_notify mem_pending parallel latency mix echo http")
 		return
 	}
 	label = os.Args[1] + "/" + os.Args[2]
@@ -366,6 +433,10 @@ func main() {
 		memPending()
 	case "parallel":
 		parallel()
+	case "mem_notify":
+		memNotify()
+	case "mix":
+		mix()
 	case "latency":
 		latency()
 	case "echo":

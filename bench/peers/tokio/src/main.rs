@@ -315,6 +315,98 @@ async fn latency(out: &Out) {
     }
 }
 
+async fn mem_notify(out: &Out) {
+    let n = scale(1_000_000);
+    let notify = std::sync::Arc::new(tokio::sync::Notify::new());
+    let before = resident();
+    for i in 0..n {
+        let notify = notify.clone();
+        spawn(async move { notify.notified().await });
+        if i % 1000 == 0 {
+            yield_now().await;
+        }
+    }
+    yield_now().await;
+    out.report("mem_notify", "per_task", (resident() - before) / n as f64, "B");
+}
+
+fn percentiles(out: &Out, bench: &str, mut samples: Vec<f64>) {
+    samples.sort_by(|a, b| a.partial_cmp(b).unwrap());
+    let n = samples.len();
+    for (name, at) in [("p50", n / 2), ("p99", n / 100 * 99), ("p99.9", n / 1000 * 999)] {
+        out.report(bench, name, samples[at] * 1e6, "us");
+    }
+}
+
+fn compute(mut x: u64) -> u64 {
+    for _ in 0..100 {
+        x = (x ^ (x >> 13)).wrapping_mul(0x9e3779b97f4a7c15);
+    }
+    std::hint::black_box(x)
+}
+
+async fn mix(out: &Out) {
+    let each = scale(256_000) / 64;
+    let start = Instant::now();
+    let clients: Vec<_> = (0..64)
+        .map(|_| {
+            spawn(async move {
+                let mut samples = Vec::with_capacity(each as usize);
+                for i in 0..each {
+                    let sent = Instant::now();
+                    let (reply, rx) = oneshot::channel();
+                    spawn(async move {
+                        let x = compute(i | 1);
+                        yield_now().await;
+                        let _ = reply.send(compute(x));
+                    });
+                    let _ = tokio::time::timeout(Duration::from_secs(1), rx).await;
+                    samples.push(sent.elapsed().as_secs_f64());
+                    if i % 16 == 15 {
+                        sleep(Duration::from_millis(1)).await;
+                    }
+                }
+                samples
+            })
+        })
+        .collect();
+    let mut all = Vec::new();
+    for c in clients {
+        all.extend(c.await.unwrap());
+    }
+    out.report("mix", "requests", all.len() as f64 / start.elapsed().as_secs_f64(), "1/s");
+    percentiles(out, "mix", all);
+}
+
+async fn sweep(out: &Out) {
+    let n = scale(1_000_000);
+    let start = Instant::now();
+    let handles: Vec<_> = (0..n).map(|_| spawn(async {})).collect();
+    for h in handles {
+        h.await.unwrap();
+    }
+    out.ns("sweep_spawn", "per_item", start, n);
+    let cpu = cpu_seconds();
+    let handles: Vec<_> = (0..n)
+        .map(|i| spawn(async move { sleep(Duration::from_millis(i * 7919 % 1000 + 1)).await }))
+        .collect();
+    for h in handles {
+        h.await.unwrap();
+    }
+    out.report("sweep_sleep", "per_item", (cpu_seconds() - cpu) / n as f64 * 1e9, "ns");
+    let start = Instant::now();
+    futures::future::join_all((0..n).map(|_| yield_now())).await;
+    out.ns("sweep_join_all", "per_item", start, n);
+    let (tx, mut rx) = mpsc::unbounded_channel::<u64>();
+    let start = Instant::now();
+    for i in 0..n {
+        tx.send(i).unwrap();
+    }
+    drop(tx);
+    while rx.recv().await.is_some() {}
+    out.ns("sweep_mpsc", "per_item", start, n);
+}
+
 async fn echo(port: &str) {
     let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}")).await.unwrap();
     println!("listening on {}", listener.local_addr().unwrap().port());
@@ -383,6 +475,9 @@ async fn run(out: Out, bench: String, port: String) {
         "mem_pending" => mem_pending(&out).await,
         "blocking" => blocking(&out).await,
         "parallel" => parallel(&out).await,
+        "mem_notify" => mem_notify(&out).await,
+        "mix" => mix(&out).await,
+        "sweep" => sweep(&out).await,
         "latency" => latency(&out).await,
         "echo" => echo(&port).await,
         "http" => http(&port).await,
@@ -393,7 +488,7 @@ async fn run(out: Out, bench: String, port: String) {
 fn main() {
     let args: Vec<String> = std::env::args().collect();
     if args.len() == 2 && args[1] == "list" {
-        println!("spawn_join yield ping_pong mpsc oneshot select join_all timers timer_cancel mem_sleep mem_pending blocking parallel latency echo http");
+        println!("spawn_join yield ping_pong mpsc oneshot select join_all timers timer_cancel mem_sleep mem_notify mem_pending blocking parallel latency mix sweep echo http");
         return;
     }
     let (label, flavor, bench) = (&args[1], &args[2], args[3].clone());
