@@ -47,6 +47,7 @@ void bench_mem_pending(struct kio_runtime *rt);
 void bench_mem_notify(struct kio_runtime *rt);
 void bench_mix(struct kio_runtime *rt);
 void bench_sweep(struct kio_runtime *rt);
+void bench_blocked(struct kio_runtime *rt);
 void bench_blocking(struct kio_runtime *rt);
 void bench_cross_wake(struct kio_runtime *rt);
 void bench_parallel(struct kio_runtime *rt);

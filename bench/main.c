@@ -25,6 +25,7 @@ static const struct bench benches[] = {
     { "mem_pending", bench_mem_pending },
     { "blocking", bench_blocking },
     { "cross_wake", bench_cross_wake },
+    { "blocked", bench_blocked },
     { "parallel", bench_parallel },
     { "latency", bench_latency },
     { "mix", bench_mix },
@@ -51,7 +52,8 @@ void report_percentiles(const char *bench, double *samples, size_t count)
     qsort(samples, count, sizeof *samples, compare);
     report(bench, "p50", samples[count / 2] * 1e6, "us");
     report(bench, "p99", samples[count / 100 * 99] * 1e6, "us");
-    report(bench, "p99.9", samples[count / 1000 * 999] * 1e6, "us");
+    if (count >= 1000)
+        report(bench, "p99.9", samples[count / 1000 * 999] * 1e6, "us");
 }
 
 long scale(long usual)

@@ -1,4 +1,4 @@
-/* blocking, cross_wake, latency. */
+/* blocking, cross_wake, blocked, latency. */
 #include "bench.h"
 
 #include <pthread.h>
@@ -106,6 +106,67 @@ void bench_cross_wake(struct kio_runtime *rt)
     kio_block_on(side, .rx = mine.rx, .tx = mine.tx, .n = n, .first = true);
     pthread_join(thread, NULL);
     report("cross_wake", "round_trip", (wall_seconds() - start) / (double)n * 1e9, "ns");
+}
+
+/* ---- blocked: how long what a blocked worker holds has to wait for another --------------- */
+
+static long seen_at; /* ns; 0: not yet */
+
+static long now_ns(void)
+{
+    return (long)(wall_seconds() * 1e9);
+}
+
+struct witness {
+    async_fn(void);
+};
+
+async(witness)
+{
+    async_begin;
+    if (__atomic_load_n(&seen_at, __ATOMIC_ACQUIRE) == 0)
+        __atomic_store_n(&seen_at, now_ns(), __ATOMIC_RELEASE);
+    async_return();
+}
+
+struct blocked {
+    async_fn(void);
+    long i;
+    int k, round, tasks;
+    long start;
+    double samples[3][100];
+    struct kio_join_handle h[4];
+    struct kio_sleep nap;
+};
+
+async(blocked)
+{
+    async_begin;
+    for (self->round = 0; self->round < 3; self->round++) {
+        self->tasks = 1 << self->round; /* the slot; and one in the queue; and three */
+        for (self->i = 0; self->i < 100; self->i++) {
+            await(kio_sleep(&self->nap, 2 * KIO_MS)); /* the other worker is asleep */
+            seen_at = 0;
+            self->start = now_ns();
+            for (self->k = 0; self->k < self->tasks; self->k++)
+                kio_spawn(&self->h[self->k], witness);
+            while (__atomic_load_n(&seen_at, __ATOMIC_ACQUIRE) == 0)
+                ; /* a poll that computes and never waits */
+            self->samples[self->round][self->i] = (double)(seen_at - self->start) / 1e9;
+            for (self->k = 0; self->k < self->tasks; self->k++)
+                await(&self->h[self->k]);
+        }
+    }
+    report_percentiles("blocked_lifo", self->samples[0], 100);
+    report_percentiles("blocked_queue1", self->samples[1], 100);
+    report_percentiles("blocked_queue3", self->samples[2], 100);
+    async_return();
+}
+
+void bench_blocked(struct kio_runtime *rt)
+{
+    if (bench_flavor == KIO_MULTI_THREAD && bench_workers > 1)
+        kio_runtime_block_on(rt, blocked);
 }
 
 /* ---- latency: wake to run, under load ----------------------------------------------------- */
