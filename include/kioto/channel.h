@@ -221,6 +221,7 @@ KIO_API struct kio_tx_closed *kio_tx_closed_(struct kio_tx_closed *slot, struct 
 KIO_API bool kio_chan_is_closed_(struct kio_chan_ *chan);
 KIO_API size_t kio_chan_room_(struct kio_chan_ *chan);
 KIO_API size_t kio_chan_capacity_(struct kio_chan_ *chan);
+KIO_API size_t kio_chan_message_size_(const struct kio_chan_ *chan);
 
 /* A sender that does not keep the channel open. */
 struct kio_weak_tx {

@@ -239,6 +239,11 @@ size_t kio_chan_capacity_(struct kio_chan_ *c)
     return checked(c, 0, "kio_tx_max_capacity")->cap;
 }
 
+size_t kio_chan_message_size_(const struct kio_chan_ *c)
+{
+    return c->buffer.size;
+}
+
 size_t kio_chan_len_(struct kio_chan_ *c)
 {
     size_t count;
