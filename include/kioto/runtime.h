@@ -15,7 +15,14 @@
  *
  * current_thread: tasks run on the thread that is inside kio_runtime_block_on, in FIFO order.
  * multi_thread: workers with a queue each, which steal from one another; tasks run whether or not
- * somebody blocks. A runtime is made, used from any thread, and freed once; what outlives it
+ * somebody blocks.
+ * deterministic: as current_thread, on a paused clock that starts at one second, and with everything
+ * that may happen in more than one order drawn from the seed: which ready task runs next (of the first
+ * 64), when timers and fds are looked at, the arms of select, jobs of kio_spawn_blocking (which run on
+ * this thread, between tasks). The same seed gives the same run, as long as the program talks to no
+ * other thread or process and looks at no address and no other clock. See kioto/test.h.
+ *
+ * A runtime is made, used from any thread, and freed once; what outlives it
  * (wakers, join handles, senders) stays safe to use and to drop.
  */
 #ifndef KIOTO_RUNTIME_H
@@ -28,6 +35,7 @@ struct kio_runtime; /* opaque */
 enum kio_flavor {
     KIO_MULTI_THREAD,
     KIO_CURRENT_THREAD,
+    KIO_DETERMINISTIC, /* for tests: see below */
 };
 
 /* Called by workers: on_park before one sleeps, on_unpark after, on the worker's thread. on_start
@@ -49,7 +57,8 @@ struct kio_runtime_config {
     size_t stack_size;               /* bytes, of workers and blocking threads; 0: the system's */
     const char *name;                /* of the threads, at most 10 characters; NULL: "kioto" */
     bool start_paused;               /* current_thread: begin with a paused clock */
-    uint64_t seed;                   /* of what is random in scheduling; 0: from the clock */
+    uint64_t seed;                   /* of what is random in scheduling; 0: from the clock;
+                                        deterministic: KIOTO_SEED, or 1 */
     struct kio_hooks hooks;
 };
 

@@ -146,6 +146,12 @@ bool ki_driver_step(struct ki_driver *d, int64_t at_ns)
     return false;
 }
 
+void ki_driver_start_at(struct ki_driver *d, int64_t at_ns)
+{
+    d->clock.now_ns = at_ns;
+    ki_wheel_init(&d->wheel, at_ns);
+}
+
 /* ---- current_thread ----------------------------------------------------------------------- */
 
 static void turn_paused(struct ki_drivers *all, struct ki_driver *d, int64_t max_ns)

@@ -78,5 +78,7 @@ void ki_drivers_quiet(struct ki_drivers *all);
 /* Paused clock only: goes to the next timer due up to at_ns, and fires what is due then; true:
  * there was none, and the clock shows at_ns. */
 bool ki_driver_step(struct ki_driver *d, int64_t at_ns);
+/* Before the first timer, on a paused clock: it shows at_ns. */
+void ki_driver_start_at(struct ki_driver *d, int64_t at_ns);
 
 #endif

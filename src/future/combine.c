@@ -48,12 +48,29 @@ int ki_error_of(const kio_future *f)
     return narrow < 0 ? narrow : 0;
 }
 
-uint32_t ki_fair_below(uint32_t bound)
+static _Thread_local struct ki_rand *fair;
+
+static KIO_COLD void seed_own(void)
 {
     static ki_atomic(uint64_t) threads; /* relaxed: only that each gets another number */
-    static _Thread_local struct ki_rand rand;
+    static _Thread_local struct ki_rand own;
 
-    if (kio_unlikely_(!rand.state))
-        ki_rand_seed(&rand, ki_fetch_add_relaxed(&threads, 1) + 1);
-    return ki_rand_below(&rand, bound);
+    if (!own.state)
+        ki_rand_seed(&own, ki_fetch_add_relaxed(&threads, 1) + 1);
+    fair = &own;
+}
+
+uint32_t ki_fair_below(uint32_t bound)
+{
+    if (kio_unlikely_(!fair))
+        seed_own();
+    return ki_rand_below(fair, bound);
+}
+
+struct ki_rand *ki_fair_from(struct ki_rand *rand)
+{
+    struct ki_rand *before = fair;
+
+    fair = rand;
+    return before;
 }

@@ -18,6 +18,10 @@ int ki_error_of(const kio_future *f);
 /* Evenly in 0 .. bound - 1; for fairness. A generator a thread. */
 uint32_t ki_fair_below(uint32_t bound);
 
+struct ki_rand;
+/* What this thread draws from until it is called again; NULL: its own. Gives what it was. */
+struct ki_rand *ki_fair_from(struct ki_rand *rand);
+
 /* ---- many.c: an array of members, of which only those that woke are polled ---------------- */
 
 #define KI_MANY_PENDING SIZE_MAX

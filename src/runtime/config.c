@@ -36,15 +36,32 @@ static int default_workers(unsigned *workers)
     return 0;
 }
 
+static int default_seed(uint64_t *seed)
+{
+    const char *text = getenv("KIOTO_SEED");
+    char *end;
+
+    *seed = 1;
+    if (!text || !*text)
+        return 0;
+    *seed = strtoull(text, &end, 0);
+    return *end || !*seed ? -EINVAL : 0;
+}
+
 int ki_config_complete(struct kio_runtime_config *c)
 {
     int err = 0;
 
-    if (c->flavor != KIO_MULTI_THREAD && c->flavor != KIO_CURRENT_THREAD)
+    if ((unsigned)c->flavor > KIO_DETERMINISTIC)
         return -EINVAL;
     if (c->workers > KI_WORKERS_MAX || c->blocking_keep_alive < 0)
         return -EINVAL;
-    if (c->flavor == KIO_CURRENT_THREAD)
+    if (c->flavor == KIO_DETERMINISTIC) {
+        c->start_paused = true;
+        if (!c->seed)
+            err = default_seed(&c->seed);
+    }
+    if (c->flavor != KIO_MULTI_THREAD)
         c->workers = 1;
     else if (c->start_paused)
         return -EINVAL;

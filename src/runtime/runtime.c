@@ -48,12 +48,12 @@ static unsigned jobs_busy(void *arg)
 
 static int open_sched(struct kio_runtime *rt, const struct kio_runtime_config *c)
 {
-    rt->sched = ki_sched_get(c->flavor);
+    rt->sched = ki_sched_get(rt->flavor);
     if (!rt->sched)
         return -ENOMEM;
     rt->sched->hooks = c->hooks;
-    if (c->flavor == KIO_CURRENT_THREAD) {
-        ki_current_open(rt->sched, &rt->drivers->park, &rt->drivers->each[0], c->seed);
+    if (rt->flavor == KIO_CURRENT_THREAD) {
+        ki_current_open(rt->sched, &rt->drivers->park, &rt->drivers->each[0], c->seed, rt->seeded);
         return 0;
     }
     return ki_multi_open(rt->sched, &(struct ki_multi_config){
@@ -94,13 +94,15 @@ static int open_parts(struct kio_runtime *rt, const struct kio_runtime_config *c
 {
     int err;
 
-    rt->drivers = ki_drivers_new(c->workers, c->flavor == KIO_MULTI_THREAD, &err);
+    rt->drivers = ki_drivers_new(c->workers, rt->flavor == KIO_MULTI_THREAD, &err);
     if (!rt->drivers)
         return err;
     rt->drivers->busy = jobs_busy;
     rt->drivers->busy_arg = rt;
     if (c->start_paused)
         ki_clock_pause(&rt->drivers->each[0].clock);
+    if (rt->seeded)
+        ki_driver_start_at(&rt->drivers->each[0], KIO_SEC);
     err = open_blocking(rt, c);
     return err ? err : open_sched(rt, c); /* last: workers start here */
 }
@@ -117,7 +119,8 @@ int kio_runtime_new(struct kio_runtime **out, const struct kio_runtime_config *c
     rt = ki_mem_zalloc(sizeof *rt);
     if (!rt)
         return -ENOMEM;
-    rt->flavor = c.flavor;
+    rt->seeded = c.flavor == KIO_DETERMINISTIC;
+    rt->flavor = rt->seeded ? KIO_CURRENT_THREAD : c.flavor;
     rt->hooks = c.hooks;
     strncpy(rt->name, c.name, sizeof rt->name - 1);
     err = open_parts(rt, &c);

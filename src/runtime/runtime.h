@@ -9,7 +9,8 @@
 #include "context.h"
 
 struct kio_runtime {
-    enum kio_flavor flavor;
+    enum kio_flavor flavor; /* deterministic is current_thread, and seeded */
+    bool seeded;
     struct ki_sched *sched;
     struct ki_drivers *drivers;
     struct ki_blocking *blocking;

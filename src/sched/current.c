@@ -23,15 +23,21 @@
 #include "sched.h"
 #include "../base/mem.h"
 #include "../base/cpu.h"
+#include "../future/combine.h"
 #include "../future/guard.h"
 
 #include <errno.h>
+
+/* Seeded: how far from the queue's head the next task is chosen. */
+#define KI_PICK 64
 
 struct ki_current {
     struct ki_sched base;
     struct ki_worker worker;
     struct ki_task *head, *tail; /* tail is garbage while head is NULL */
     size_t depth;
+    bool seeded;
+    struct ki_rand order; /* seeded: of tasks, turns and select's arms */
     /* others write */
     KI_CACHE_ALIGNED ki_atomic(uintptr_t) inbox;
     ki_atomic(uint32_t) asleep;
@@ -62,6 +68,27 @@ static struct ki_task *pop(struct ki_current *cur)
         cur->head = task->next;
         cur->depth--;
     }
+    return task;
+}
+
+/* Seeded: one of the first tasks, by chance; a walk of KI_PICK at most. */
+static struct ki_task *pop_any(struct ki_current *cur)
+{
+    size_t count = cur->depth < KI_PICK ? cur->depth : KI_PICK;
+    uint32_t which = count > 1 ? ki_rand_below(&cur->order, (uint32_t)count) : 0;
+    struct ki_task *before = NULL;
+    struct ki_task *task = cur->head;
+
+    if (!which)
+        return pop(cur);
+    for (; which; which--) {
+        before = task;
+        task = task->next;
+    }
+    before->next = task->next;
+    if (cur->tail == task)
+        cur->tail = before;
+    cur->depth--;
     return task;
 }
 
@@ -137,13 +164,16 @@ struct ki_sched *ki_current_new(void)
     return &cur->base;
 }
 
-void ki_current_open(struct ki_sched *sched, struct ki_park *park, void *driver, uint64_t seed)
+void ki_current_open(struct ki_sched *sched, struct ki_park *park, void *driver, uint64_t seed,
+                     bool seeded)
 {
     struct ki_current *cur = current_of(sched);
 
     sched->park = park;
     cur->worker.driver = driver;
     ki_rand_seed(&cur->worker.rand, seed);
+    ki_rand_seed(&cur->order, seed);
+    cur->seeded = seeded;
     ki_store_seq_cst(&sched->closed, 0); /* seq_cst: as every store to closed */
 }
 
@@ -211,28 +241,51 @@ static void sleep_until_woken(struct ki_current *cur)
         cur->base.hooks.on_unpark(cur->base.hooks.arg);
 }
 
+/* Polls up to the next turn. */
+static void run_some(struct ki_current *cur)
+{
+    struct ki_task *task;
+
+    for (unsigned i = 0; i < KI_TURN_INTERVAL && (task = pop(cur)); i++)
+        run_task(cur, task);
+}
+
+static void run_some_seeded(struct ki_current *cur)
+{
+    unsigned count = 1 + ki_rand_below(&cur->order, KI_TURN_INTERVAL);
+    struct ki_task *task;
+
+    while (count-- && (task = pop_any(cur)))
+        run_task(cur, task);
+}
+
 bool ki_current_run(struct ki_sched *sched, bool (*done)(void *), void *arg)
 {
     struct ki_current *cur = current_of(sched);
     struct ki_worker *before = ki_worker_here;
     struct ki_here here = ki_here;
+    struct ki_rand *before_fair = NULL;
 
     /* acquire: pairs with the release below; the last runner's queue is ours now. */
     if (ki_xchg_acquire(&cur->running, 1))
         return false;
     ki_worker_here = &cur->worker;
     ki_here = (struct ki_here){ .stack_base = __builtin_frame_address(0) };
+    if (cur->seeded)
+        before_fair = ki_fair_from(&cur->order);
     while (!done(arg)) {
-        struct ki_task *task;
-
         drain(cur);
-        for (unsigned i = 0; i < KI_TURN_INTERVAL && (task = pop(cur)); i++)
-            run_task(cur, task);
+        if (kio_unlikely_(cur->seeded))
+            run_some_seeded(cur);
+        else
+            run_some(cur);
         if (cur->head)
             turn(cur, 0);
         else if (!done(arg))
             sleep_until_woken(cur);
     }
+    if (cur->seeded)
+        ki_fair_from(before_fair);
     ki_here = here;
     ki_worker_here = before;
     ki_store_release(&cur->running, 0); /* pairs with the acquire above */

@@ -101,7 +101,9 @@ void ki_multi_spawn(struct ki_sched *sched, struct ki_worker *worker, struct ki_
 
 /* current_thread: see current.c */
 KIO_MUST_USE struct ki_sched *ki_current_new(void);
-void ki_current_open(struct ki_sched *sched, struct ki_park *park, void *driver, uint64_t seed);
+/* seeded: tasks run, and turns are made, in an order drawn from the seed. */
+void ki_current_open(struct ki_sched *sched, struct ki_park *park, void *driver, uint64_t seed,
+                     bool seeded);
 /* Runs tasks on this thread until `done(arg)`; false at once if another thread is doing that. */
 bool ki_current_run(struct ki_sched *sched, bool (*done)(void *), void *arg);
 /* Drops every task and closes. 0, or -EBUSY: a thread is inside ki_current_run. */
