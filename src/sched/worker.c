@@ -142,8 +142,12 @@ static void task_to_running(struct ki_task *task)
     /* An exchange: it acquires from every wake since the last poll, not only the first one. */
     uint32_t old = ki_xchg_acq_rel(&task->state, KI_TASK_LIVE | KI_TASK_RUNNING);
 
-    ki_assert((old & (KI_TASK_LIVE | KI_TASK_NOTIFIED | KI_TASK_RUNNING)) ==
-              (KI_TASK_LIVE | KI_TASK_NOTIFIED));
+    if (kio_unlikely_(old != (KI_TASK_LIVE | KI_TASK_NOTIFIED))) {
+        ki_assert((old & (KI_TASK_LIVE | KI_TASK_NOTIFIED | KI_TASK_RUNNING)) ==
+                  (KI_TASK_LIVE | KI_TASK_NOTIFIED));
+        if (old & KI_TASK_HELD)
+            ki_look_wait(task);
+    }
 }
 
 /* False: it was woken during the poll, and is NOTIFIED now. */
@@ -154,18 +158,26 @@ static bool task_to_idle(struct ki_task *task)
     /* acq_rel: pairs with task_notify and the next task_to_running. */
     if (ki_cas_strong_acq_rel(&task->state, &expected, KI_TASK_LIVE))
         return true;
-    ki_xchg_acq_rel(&task->state, KI_TASK_LIVE | KI_TASK_NOTIFIED);
-    return false;
+    /* Woken, or looked at by a dump, whose bit stays. acq_rel: as above. */
+    return !(ki_fetch_and_acq_rel(&task->state, ~KI_TASK_RUNNING) & KI_TASK_NOTIFIED);
 }
 
 static void task_to_notified(struct ki_task *task)
 {
-    ki_xchg_acq_rel(&task->state, KI_TASK_LIVE | KI_TASK_NOTIFIED); /* as task_to_idle */
+    /* as task_to_idle */
+    uint32_t old = ki_xchg_acq_rel(&task->state, KI_TASK_LIVE | KI_TASK_NOTIFIED);
+
+    if (kio_unlikely_(old & KI_TASK_HELD))
+        ki_look_wait(task);
 }
 
 static void task_to_over(struct ki_task *task)
 {
-    ki_xchg_acq_rel(&task->state, 0); /* pairs with task_notify: late wakes find nothing */
+    /* acq_rel: pairs with task_notify: late wakes find nothing */
+    uint32_t old = ki_xchg_acq_rel(&task->state, 0);
+
+    if (kio_unlikely_(old & KI_TASK_HELD))
+        ki_look_wait(task);
 }
 
 static void wake(struct kio_wakeable *self)
@@ -459,6 +471,18 @@ struct ki_sched *ki_multi_new(void)
 unsigned ki_multi_workers(struct ki_sched *sched)
 {
     return multi_of(sched)->count;
+}
+
+int ki_multi_worker_of(struct ki_sched *sched, const struct ki_task *task)
+{
+    struct ki_multi *m = multi_of(sched);
+
+    for (unsigned i = 0; i < m->count; i++) {
+        /* relaxed: see ki_worker_poll */
+        if (ki_bare_load_relaxed(&m->workers[i].w.run.self) == &task->wakeable)
+            return (int)i;
+    }
+    return -1;
 }
 
 static int start_thread(struct ki_multi *m, struct mworker *w)
