@@ -44,6 +44,7 @@ typedef struct kio_context kio_context;
 enum kio_kind {
     KIO_KIND_LEAF,  /* written by hand */
     KIO_KIND_ASYNC, /* made by async(): state points at a struct kio_site */
+    KIO_KIND_ANY,   /* goes on as soon as one of its members is ready */
 };
 
 /*

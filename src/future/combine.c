@@ -57,3 +57,12 @@ uint32_t ki_fair_below(uint32_t bound)
         ki_rand_seed(&rand, ki_fetch_add_relaxed(&threads, 1) + 1);
     return ki_rand_below(&rand, bound);
 }
+
+void ki_arms_each(const struct kio_arms_ *arms, void (*each)(void *arg, const kio_future *member),
+                  void *arg)
+{
+    for (unsigned i = 0; i < arms->count; i++) {
+        if (arms->at[i])
+            each(arg, arms->at[i]);
+    }
+}

@@ -40,6 +40,23 @@ KIO_MUST_USE static inline kio_waker ki_waiter_set(struct kio_waiter_ *w, kio_wa
     return old;
 }
 
+/* For the dump, under the lock: w's place in the line, and how many are in it. */
+static inline void ki_waiters_place(const struct ki_waiters *q, const struct kio_waiter_ *w,
+                                    struct kio_waits *to)
+{
+    for (const struct kio_waiter_ *at = q->first; at; at = at->next) {
+        to->line++;
+        if (at == w)
+            to->place = to->line;
+    }
+}
+
+/* Which task polls, for the dump; NULL: an executor of the user's own. */
+static inline const void *ki_task_of_poll(const kio_context *cx)
+{
+    return cx->run ? cx->run->self : NULL;
+}
+
 /* The lock inside a public struct. */
 static inline void ki_sync_lock(struct kio_lock_ *lock)
 {

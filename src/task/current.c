@@ -107,8 +107,15 @@ static kio_poll unconstrained_poll(kio_future *f, kio_context *cx)
     return KIO_READY;
 }
 
+static void unconstrained_members(const kio_future *f, void (*each)(void *arg, const kio_future *member),
+                                  void *arg)
+{
+    each(arg, ((const struct kio_unconstrained *)f)->inner);
+}
+
 static const kio_future_type unconstrained_type = {
     .name = "kio_unconstrained",
+    .members = unconstrained_members,
     .size = sizeof(struct kio_unconstrained),
     .poll = unconstrained_poll,
 };
