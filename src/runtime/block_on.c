@@ -69,7 +69,7 @@ static void leave_waiting(struct kio_runtime *rt, struct ki_waiting_thread *self
 
 /* The runner leaves: the others look whether to take over. A thread that joins the list later
  * finds that nobody runs, because it tries after it joined. */
-static void wake_waiting(struct kio_runtime *rt)
+void ki_runtime_wake_waiting(struct kio_runtime *rt)
 {
     ki_lock(&rt->waiting_lock, KI_RANK_RUNTIME);
     for (struct ki_waiting_thread *at = rt->waiting; at; at = at->next)
@@ -92,7 +92,7 @@ static void wait_current(struct kio_runtime *rt, struct kio_join_handle *handle,
             ki_thread_waker_sleep(waker, seen);
     }
     leave_waiting(rt, &self);
-    wake_waiting(rt); /* whether it ran or not: nobody may be running now */
+    ki_runtime_wake_waiting(rt); /* whether it ran or not: nobody may be running now */
     if (!kio_is_over_(&handle->kio))
         poll_handle(handle, waker);
 }

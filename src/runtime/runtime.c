@@ -4,6 +4,7 @@
 #include "../future/guard.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,6 +43,45 @@ static void on_pool_quiet(void *arg)
 static unsigned jobs_busy(void *arg)
 {
     return ki_blocking_busy(((struct kio_runtime *)arg)->blocking);
+}
+
+/* ---- all of them --------------------------------------------------------------------------- */
+
+static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct kio_runtime *all;
+
+void ki_runtimes_lock(void)
+{
+    pthread_mutex_lock(&all_lock);
+}
+
+void ki_runtimes_unlock(void)
+{
+    pthread_mutex_unlock(&all_lock);
+}
+
+struct kio_runtime *ki_runtimes_first(void)
+{
+    return all;
+}
+
+static void enlist(struct kio_runtime *rt)
+{
+    ki_runtimes_lock();
+    rt->next = all;
+    all = rt;
+    ki_runtimes_unlock();
+}
+
+static void delist(struct kio_runtime *rt)
+{
+    struct kio_runtime **at;
+
+    ki_runtimes_lock();
+    for (at = &all; *at != rt; at = &(*at)->next)
+        ;
+    *at = rt->next;
+    ki_runtimes_unlock();
 }
 
 /* ---- making ------------------------------------------------------------------------------- */
@@ -87,6 +127,7 @@ static void release(struct kio_runtime *rt)
     if (rt->sched)
         ki_sched_put(rt->sched);
     ki_drivers_free(rt->drivers);
+    pthread_mutex_destroy(&rt->looking);
     ki_mem_free(rt);
 }
 
@@ -118,6 +159,7 @@ int kio_runtime_new(struct kio_runtime **out, const struct kio_runtime_config *c
     if (!rt)
         return -ENOMEM;
     rt->flavor = c.flavor;
+    pthread_mutex_init(&rt->looking, NULL);
     rt->hooks = c.hooks;
     strncpy(rt->name, c.name, sizeof rt->name - 1);
     err = open_parts(rt, &c);
@@ -125,6 +167,7 @@ int kio_runtime_new(struct kio_runtime **out, const struct kio_runtime_config *c
         release(rt);
         return err;
     }
+    enlist(rt);
     *out = rt;
     return 0;
 }
@@ -151,8 +194,11 @@ unsigned kio_runtime_workers(const struct kio_runtime *rt)
 static int close_current(struct kio_runtime *rt)
 {
     struct ki_context before = ki_context_set((struct ki_context){ rt, driver_of(rt, 0) });
-    int err = ki_current_close(rt->sched);
+    int err;
 
+    pthread_mutex_lock(&rt->looking); /* a dump takes the runtime for a moment */
+    err = ki_current_close(rt->sched);
+    pthread_mutex_unlock(&rt->looking);
     ki_context_set(before);
     if (err == -EBUSY)
         ki_guard_fail((struct kio_place){ NULL, 0 },
@@ -200,5 +246,6 @@ void kio_runtime_free(struct kio_runtime *rt)
     if (!rt)
         return;
     (void)kio_runtime_shutdown(rt, -1); /* waits for ever, so it ends well */
+    delist(rt);
     release(rt);
 }

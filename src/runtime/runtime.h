@@ -8,6 +8,8 @@
 #include "../sched/sched.h"
 #include "context.h"
 
+#include <pthread.h>
+
 struct kio_runtime {
     enum kio_flavor flavor;
     struct ki_sched *sched;
@@ -19,7 +21,18 @@ struct kio_runtime {
     bool sched_closed;           /* every task was dropped; by who shuts down */
     struct ki_lock waiting_lock;
     struct ki_waiting_thread *waiting; /* current_thread: see block_on.c; under the lock */
+    struct kio_runtime *next;          /* of all; under the lock below */
+    int64_t dumped_ns;                 /* when a dump last looked at it; 0: never; likewise */
+    pthread_mutex_t looking;           /* current_thread: a dump asks it, or it closes */
 };
+
+/* All runtimes, for the dump. While the lock is held, none is made or freed. */
+void ki_runtimes_lock(void);
+void ki_runtimes_unlock(void);
+struct kio_runtime *ki_runtimes_first(void);
+
+/* Somebody leaves a current_thread runtime, or had it for a moment: threads in block_on look. */
+void ki_runtime_wake_waiting(struct kio_runtime *rt);
 
 /* A thread in block_on while another one runs the tasks. On its stack. */
 struct ki_waiting_thread {
