@@ -89,7 +89,7 @@ static void print_node(FILE *to, const struct ki_dump *d, const struct ki_node *
 {
     bool quiet = !node->waits.what || (node->role == KI_ROLE_KEPT && !node->waits.has);
 
-    fprintf(to, "%*s%s", 2 + 2 * node->depth, "", node->beside ? "+ " : "");
+    fprintf(to, "%*s%s", 2 * node->depth, "", node->beside ? "+ " : "  ");
     print_function(to, node);
     if (node->unstarted)
         fputs(", not started", to);
