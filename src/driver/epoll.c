@@ -67,7 +67,10 @@ int ki_poller_add(struct ki_poller *p, int fd, uint64_t token)
         .data.u64 = token,
     };
 
-    return epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
+    if (epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, fd, &ev))
+        return -errno;
+    ki_fetch_add_relaxed(&p->fds, 1);
+    return 0;
 }
 
 void ki_poller_remove(struct ki_poller *p, int fd)
@@ -76,6 +79,7 @@ void ki_poller_remove(struct ki_poller *p, int fd)
 
     /* Fails only for an fd that is not registered: nothing to undo then. */
     (void)epoll_ctl(p->epoll_fd, EPOLL_CTL_DEL, fd, &unused);
+    ki_fetch_sub_relaxed(&p->fds, 1);
 }
 
 static unsigned bits_of(uint32_t events)

@@ -22,14 +22,34 @@ static bool poll_handle(struct kio_join_handle *handle, struct ki_thread_waker *
     return kio_poll_(&handle->kio, &cx) == KIO_READY;
 }
 
-static void wait_multi(struct kio_join_handle *handle, struct ki_thread_waker *waker)
+/* How long to sleep until the next look whether all workers sleep for good: seldom, in a runtime that
+ * has something to do. */
+static int64_t next_look(struct kio_runtime *rt, struct ki_stuck *stuck, int64_t step_ns)
 {
+    int64_t since_ns = stuck->since_ns;
+    int64_t in_ns = step_ns < 0 ? -1 : ki_stuck_look(rt, stuck);
+
+    if (step_ns < 0 || stuck->said)
+        return -1;
+    if (since_ns && stuck->since_ns == since_ns)
+        return in_ns;
+    return step_ns < 32 * rt->stuck_after_ns ? 2 * step_ns : step_ns;
+}
+
+static void wait_multi(struct kio_runtime *rt, struct kio_join_handle *handle,
+                       struct ki_thread_waker *waker)
+{
+    struct ki_stuck stuck = { 0 };
+    int64_t step_ns = rt->stuck_after_ns;
+
     for (;;) {
         uint32_t seen = ki_thread_waker_count(waker);
 
         if (poll_handle(handle, waker))
             return;
-        ki_thread_waker_sleep(waker, seen);
+        ki_thread_waker_sleep(waker, seen, step_ns);
+        if (ki_thread_waker_count(waker) == seen)
+            step_ns = next_look(rt, &stuck, step_ns);
     }
 }
 
@@ -89,7 +109,7 @@ static void wait_current(struct kio_runtime *rt, struct kio_join_handle *handle,
         if (run_here(rt, handle))
             break;
         if (!poll_handle(handle, waker))
-            ki_thread_waker_sleep(waker, seen);
+            ki_thread_waker_sleep(waker, seen, -1);
     }
     leave_waiting(rt, &self);
     ki_runtime_wake_waiting(rt); /* whether it ran or not: nobody may be running now */
@@ -141,7 +161,7 @@ void kio_root_run_(struct kio_runtime *rt, struct kio_nursery_ *made, void *out)
     if (rt->flavor == KIO_CURRENT_THREAD)
         wait_current(rt, &handle, waker);
     else
-        wait_multi(&handle, waker);
+        wait_multi(rt, &handle, waker);
     ki_thread_waker_put(waker);
     if (handle.out)
         ki_guard_fail((struct kio_place){ type->file, type->line },

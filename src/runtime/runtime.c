@@ -3,6 +3,8 @@
 #include "../base/mem.h"
 #include "../future/guard.h"
 
+#include <kioto/debug.h>
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -38,6 +40,13 @@ static void on_pool_thread(void *arg, bool start)
 static void on_pool_quiet(void *arg)
 {
     ki_drivers_quiet(((struct kio_runtime *)arg)->drivers);
+}
+
+static int64_t before_sleep(void *arg)
+{
+    struct kio_runtime *rt = arg;
+
+    return ki_stuck_look(rt, &rt->stuck);
 }
 
 static unsigned jobs_busy(void *arg)
@@ -92,6 +101,8 @@ static int open_sched(struct kio_runtime *rt, const struct kio_runtime_config *c
     if (!rt->sched)
         return -ENOMEM;
     rt->sched->hooks = c->hooks;
+    rt->sched->idle = before_sleep;
+    rt->sched->idle_arg = rt;
     if (c->flavor == KIO_CURRENT_THREAD) {
         ki_current_open(rt->sched, &rt->drivers->park, &rt->drivers->each[0], c->seed);
         return 0;
@@ -153,6 +164,8 @@ int kio_runtime_new(struct kio_runtime **out, const struct kio_runtime_config *c
     int err = ki_config_complete(&c);
 
     *out = NULL;
+    if (!err && c.dump_signal)
+        err = kio_dump_on_signal(c.dump_signal);
     if (err)
         return err;
     rt = ki_mem_zalloc(sizeof *rt);
@@ -161,6 +174,8 @@ int kio_runtime_new(struct kio_runtime **out, const struct kio_runtime_config *c
     rt->flavor = c.flavor;
     pthread_mutex_init(&rt->looking, NULL);
     rt->hooks = c.hooks;
+    rt->stuck_after_ns = c.stuck_after;
+    rt->stuck_asked = config && config->stuck_after > 0;
     strncpy(rt->name, c.name, sizeof rt->name - 1);
     err = open_parts(rt, &c);
     if (err) {

@@ -10,6 +10,14 @@
 
 #include <pthread.h>
 
+/* stuck.c: a sleep in which nothing is left that could wake. */
+struct ki_stuck {
+    uint64_t polls;   /* when it began */
+    int64_t since_ns; /* likewise */
+    int64_t next_ns;  /* how long after that it is looked at next */
+    bool said;
+};
+
 struct kio_runtime {
     enum kio_flavor flavor;
     struct ki_sched *sched;
@@ -21,6 +29,9 @@ struct kio_runtime {
     bool sched_closed;           /* every task was dropped; by who shuts down */
     struct ki_lock waiting_lock;
     struct ki_waiting_thread *waiting; /* current_thread: see block_on.c; under the lock */
+    int64_t stuck_after_ns;            /* negative: never */
+    bool stuck_asked;                  /* also when other threads may wake */
+    struct ki_stuck stuck;             /* current_thread: of the thread that runs */
     struct kio_runtime *next;          /* of all; under the lock below */
     int64_t dumped_ns;                 /* when a dump last looked at it; 0: never; likewise */
     pthread_mutex_t looking;           /* current_thread: a dump asks it, or it closes */
@@ -50,6 +61,10 @@ struct ki_context ki_context_set(struct ki_context to);
 /* Whether this thread belongs to rt's blocking pool. */
 bool ki_context_on_pool_of(const struct kio_runtime *rt);
 void ki_context_set_pool(struct kio_runtime *rt);
+
+/* Before a sleep without an end, which lasts at most so long then; negative: for ever. Reports when
+ * the sleep has lasted as the config says. */
+int64_t ki_stuck_look(struct kio_runtime *rt, struct ki_stuck *stuck);
 
 /* Checks and completes a configuration. 0 or -EINVAL. */
 KIO_MUST_USE int ki_config_complete(struct kio_runtime_config *config);

@@ -386,3 +386,11 @@ size_t ki_current_depth(struct ki_sched *sched)
 {
     return current_of(sched)->depth;
 }
+
+bool ki_current_quiet(struct ki_sched *sched, uint64_t *polls)
+{
+    struct ki_current *cur = current_of(sched);
+
+    *polls = ki_load_relaxed(&cur->worker.polls); /* a statistic */
+    return !cur->head && !ki_load_seq_cst(&cur->inbox);
+}

@@ -161,6 +161,11 @@ bool ki_look_unmoved(struct ki_task *task, uint64_t id);
 /* For who takes a task out of HELD: returns when nobody looks at it any more. */
 KIO_COLD void ki_look_wait(struct ki_task *task);
 
+/* Whether nothing has been woken that was not polled, or a worker looks for something. *polls: counts
+ * all polls. */
+bool ki_current_quiet(struct ki_sched *sched, uint64_t *polls);
+bool ki_multi_quiet(struct ki_sched *sched, uint64_t *polls);
+
 /* multi_thread: the worker that polls the task, or -1. Inside the gate. */
 int ki_multi_worker_of(struct ki_sched *sched, const struct ki_task *task);
 

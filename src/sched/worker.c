@@ -473,6 +473,23 @@ unsigned ki_multi_workers(struct ki_sched *sched)
     return multi_of(sched)->count;
 }
 
+bool ki_multi_quiet(struct ki_sched *sched, uint64_t *polls)
+{
+    struct ki_multi *m = multi_of(sched);
+    bool quiet;
+
+    *polls = 0;
+    if (!ki_sched_enter(sched))
+        return false;
+    quiet = ki_load_seq_cst(&m->idle.sleepers) == m->count && !work_anywhere(m);
+    for (unsigned i = 0; i < m->count; i++) {
+        *polls += ki_load_relaxed(&m->workers[i].w.polls); /* a statistic */
+        quiet &= !ki_load_relaxed(&m->workers[i].lifo);    /* a sleeper's is empty for good */
+    }
+    ki_sched_leave(sched);
+    return quiet;
+}
+
 int ki_multi_worker_of(struct ki_sched *sched, const struct ki_task *task)
 {
     struct ki_multi *m = multi_of(sched);
