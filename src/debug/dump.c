@@ -92,7 +92,7 @@ static void print_node(FILE *to, const struct ki_dump *d, const struct ki_node *
     fprintf(to, "%*s%s", 2 * node->depth, "", node->beside ? "+ " : "  ");
     print_function(to, node);
     if (node->unstarted)
-        fputs(", not started", to);
+        fputs(node->type->kind == KIO_KIND_ASYNC ? ", not started" : ", not polled yet", to);
     else if (node->role == KI_ROLE_KEPT && quiet)
         fputs(", finished", to);
     else if (node->beside && node->role == KI_ROLE_UNPOLLED)

@@ -192,9 +192,8 @@ static void ask(struct walk *w, struct ki_node *node, const kio_future *f)
 {
     char text[128] = "";
 
-    if (!f->state)
-        return;
-    if (f->type->waits)
+    /* What is polled has been polled, also where its type keeps no state. */
+    if (f->type->waits && (f->state || node->role == KI_ROLE_POLLED))
         f->type->waits(f, &node->waits);
     else if (f->type->describe && kio_is_live_(f))
         f->type->describe(f, text, sizeof text);
@@ -219,7 +218,7 @@ static void walk(struct walk *w, const kio_future *f, struct way way)
         .unsure = way.unsure,
         .stalled = way.stalled,
         .beside = way.beside,
-        .unstarted = !f->state,
+        .unstarted = !f->state && (is_async || way.role != KI_ROLE_POLLED),
         .function = is_async ? at : way.function,
         .entry = w->entry,
     };

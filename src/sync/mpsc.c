@@ -434,9 +434,9 @@ static void send_drop(kio_future *f)
     send_leave((struct kio_send *)f);
 }
 
-static void chan_describe(const struct kio_chan_ *c, char *text, size_t cap)
+static void chan_describe(struct kio_chan_ *c, char *text, size_t cap)
 {
-    snprintf(text, cap, "channel %p, %zu queued", (const void *)c, c->buffer.count);
+    snprintf(text, cap, "channel %p, %zu queued", (void *)c, kio_chan_len_(c));
 }
 
 static void send_describe(const kio_future *f, char *text, size_t cap)

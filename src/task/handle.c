@@ -42,6 +42,7 @@ static kio_poll handle_poll(kio_future *f, kio_context *cx)
         kio_finish(f);
         return KIO_READY;
     }
+    f->state = self;
     if (!kio_coop_may_(cx))
         return KIO_PENDING;
     join = wait_for(self->task, cx->waker);

@@ -5,9 +5,11 @@
  */
 #include "support/rt.h"
 #include "base/lock.h"
+#include "base/mem.h"
 
 #include <kioto/debug.h>
 
+#include <pthread.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -540,7 +542,494 @@ static void what_a_task_waits_for_is_named_with_who_has_it(void **state)
     (void)state;
     run(kinds);
 }
+/* ---- tasks that wait for tasks, combinators, borrowed arms -------------------------------- */
+
+struct member {
+    async_fn(void);
+    struct kio_notify *n;
+    struct kio_notified on;
+};
+
+async(member)
+{
+    async_begin;
+    await(kio_notified(&self->on, self->n));
+    async_return();
+}
+
+struct combined {
+    async_fn(void);
+    struct kio_notify *n;
+    struct kio_rx *rx;
+    struct kio_sleep report; /* this function's; the select borrows it */
+    struct kio_recv recv;
+    struct kio_select either;
+    struct member many[40];
+    struct kio_join_all all;
+    struct kio_timeout limit;
+    struct kio_join both;
+    struct kio_boxed boxed;
+    int v;
+};
+
+async(combined)
+{
+    async_begin;
+    kio_task_set_name("combined");
+    async_let(kio_sleep(&self->report, KIO_SEC * 3600));
+    for (int i = 0; i < 40; i++)
+        async_call(&self->many[i], member, .n = self->n);
+    kio_box(&self->boxed, member, .n = self->n);
+    kio_select(&self->either, kio_recv(&self->recv, self->rx, &self->v), &self->report);
+    await(kio_join(&self->both, kio_join_all(&self->all, self->many, 40),
+                   kio_timeout(&self->limit, 3600 * KIO_SEC, &self->boxed), &self->either));
+    async_return();
+}
+
+struct combinators {
+    async_fn(void);
+    struct kio_notify n;
+    struct kio_tx tx;
+    struct kio_rx rx;
+    struct kio_join_handle task;
+    struct settle settle;
+};
+
+static void combinators_drop(struct combinators *self)
+{
+    kio_tx_drop(&self->tx);
+    kio_rx_drop(&self->rx);
+}
+
+async(combinators, combinators_drop)
+{
+    async_begin;
+    kio_task_set_name("main");
+    assert_int_equal(kio_mpsc_unbounded(&self->tx, &self->rx, sizeof(int)), 0);
+    kio_spawn(&self->task, combined, .n = &self->n, .rx = &self->rx);
+    await(async_call(&self->settle, settle, .text = " 1 idle"));
+    char *text = text_of(dump_rt);
+    char *all = strstr(text, "    kio_join\n");
+    assert_non_null(all);
+    if (strstr(all, "\ntask"))
+        *strstr(all, "\ntask") = '\0';
+    assert_null(strstr(all, "not polled")); /* not even the timer that is only borrowed */
+    assert_non_null(strstr(all, "      kio_join_all\n        member ("));
+    assert_non_null(strstr(all, "        ... and 24 more\n      kio_timeout\n        kio_boxed\n"
+                                "          member ("));
+    assert_non_null(strstr(all, "        kio_sleep: 3599"));
+    assert_non_null(strstr(all, "      kio_select\n        kio_recv: channel 0x"));
+    assert_non_null(strstr(all, "0 queued, 1 senders\n        kio_sleep: 3599"));
+    assert_non_null(strstr(all, ", 41 of 41 in line\n")); /* the box */
+    free(text);
+    kio_abort(&self->task);
+    await(&self->task);
+    async_return();
+}
+
+static void combinators_show_what_they_poll_and_only_that(void **state)
+{
+    (void)state;
+    run(combinators);
+}
+
+struct awaits_back {
+    async_fn(void);
+    struct kio_mutex *mutex;
+    struct kio_lock lock;
+};
+
+async(awaits_back)
+{
+    async_begin;
+    kio_task_set_name("child");
+    await(kio_lock(&self->lock, self->mutex));
+    async_return();
+}
+
+struct awaits_child {
+    async_fn(void);
+    struct kio_mutex *mutex;
+    struct kio_lock lock;
+    struct kio_join_handle child;
+    struct kio_sleep nap;
+    struct kio_select either;
+    bool limited;
+};
+
+async(awaits_child)
+{
+    async_begin;
+    kio_task_set_name("parent");
+    assert_int_equal(kio_try_lock(&self->lock, self->mutex), 0);
+    kio_spawn(&self->child, awaits_back, .mutex = self->mutex);
+    if (self->limited)
+        await(kio_select(&self->either, &self->child, kio_sleep(&self->nap, 3600 * KIO_SEC)));
+    else
+        await(&self->child);
+    async_return();
+}
+
+struct family {
+    async_fn(void);
+    struct kio_mutex mutex;
+    struct kio_join_handle parent;
+    struct settle settle;
+    bool limited;
+};
+
+async(family)
+{
+    async_begin;
+    kio_task_set_name("main");
+    kio_spawn(&self->parent, awaits_child, .mutex = &self->mutex, .limited = self->limited);
+    await(async_call(&self->settle, settle, .text = "cycle: "));
+    if (self->limited)
+        assert_true(dump_has("cycle: each waits for the next, unless something else that it waits for"));
+    else
+        assert_dump(dump_rt,
+                    "1 running, 0 queued, 2 idle, 0 over, 0 blocking jobs\n"
+                    "task child: idle\n"
+                    "  awaits_back (dump.c), line: kio_lock(&self->lock, self->mutex)\n"
+                    "    kio_lock: mutex #1, 1 of 1 in line, held by task parent\n"
+                    "task parent: idle\n"
+                    "  awaits_child (dump.c), line: &self->child\n"
+                    "    kio_join_handle: task child\n"
+                    "  + kio_lock: has mutex #1, 1 in line\n"
+                    "cycle: waits for ever, each for the next:\n"
+                    "  task parent waits for task child\n"
+                    "  task child waits for mutex #1, held by task parent\n");
+    kio_abort(&self->parent);
+    await(&self->parent);
+    await(async_call(&self->settle, settle, .text = "1 running, 0 queued, 0 idle"));
+    async_return();
+}
+
+static void a_cycle_may_lead_through_a_join_handle_and_a_lock_that_was_tried(void **state)
+{
+    (void)state;
+    run(family, .limited = false);
+    run(family, .limited = true);
+}
+
+/* ---- jobs, ends --------------------------------------------------------------------------- */
+
+static ki_atomic(uint32_t) job_may_end;
+
+static void *wait_job(void *arg)
+{
+    while (!ki_load_seq_cst(&job_may_end))
+        ki_futex_wait(&job_may_end, 0, -1);
+    return arg;
+}
+
+struct waits_for_ever {
+    async_fn(void);
+    struct kio_notify never;
+    struct kio_notified n;
+};
+
+async(waits_for_ever)
+{
+    async_begin;
+    kio_task_set_name("waiter");
+    await(kio_notified(&self->n, &self->never));
+    async_return();
+}
+
+struct ends {
+    async_fn(int);
+};
+
+async(ends)
+{
+    async_begin;
+    async_return(7);
+}
+
+struct jobs {
+    async_fn(void);
+    struct kio_join_handle job, done, gone;
+    struct settle settle;
+};
+
+async(jobs)
+{
+    async_begin;
+    kio_task_set_name("main");
+    kio_spawn_blocking(&self->job, wait_job, NULL);
+    kio_spawn(&self->done, ends);
+    kio_spawn(&self->gone, waits_for_ever);
+    await(async_call(&self->settle, settle, .text = "a blocking job, runs\n"));
+    await(async_call(&self->settle, settle, .text = ": done, its handle has not been dropped\n"));
+    kio_abort(&self->gone);
+    await(async_call(&self->settle, settle, .text = ": aborted, its handle has not been dropped\n"));
+    assert_true(dump_has("1 running, 0 queued, 0 idle, 2 over, 1 blocking jobs\n"));
+    ki_store_seq_cst(&job_may_end, 1);
+    ki_futex_wake(&job_may_end, 1);
+    await(&self->job);
+    assert_true(dump_has("0 blocking jobs\n"));
+    kio_drop(&self->done);
+    assert_true(dump_has(" 2 over,")); /* the job and the aborted one */
+    async_return();
+}
+
+static void jobs_and_tasks_whose_result_waits_are_listed(void **state)
+{
+    (void)state;
+    ki_store_seq_cst(&job_may_end, 0);
+    run(jobs);
+}
+
+/* ---- from other threads ------------------------------------------------------------------- */
+
+static void *dump_here(void *found)
+{
+    ki_store_seq_cst((ki_atomic(uint32_t) *)found, dump_has("\"waiter\": idle"));
+    return NULL;
+}
+
+/* The thread sleeps, so that the runtime is asleep too, or in other tasks. */
+struct foreign {
+    async_fn(void);
+    struct kio_join_handle waiter, dumper;
+    ki_atomic(uint32_t) found;
+    struct settle settle;
+};
+
+async(foreign)
+{
+    async_begin;
+    kio_task_set_name("main");
+    kio_spawn(&self->waiter, waits_for_ever);
+    await(async_call(&self->settle, settle, .text = "\"waiter\": idle"));
+    kio_spawn_blocking(&self->dumper, dump_here, &self->found);
+    await(&self->dumper);
+    assert_true(ki_load_seq_cst(&self->found));
+    async_return();
+}
+
+static void another_thread_may_dump_while_the_runtime_runs_and_while_nobody_runs_it(void **state)
+{
+    (void)state;
+    run(foreign);
+    if (rt_flavor == KIO_CURRENT_THREAD) /* it was dropped with its handle's owner: detached */
+        assert_true(dump_has("0 running, 0 queued, 1 idle"));
+    else
+        assert_true(dump_has(" 1 idle"));
+}
+
+static int dump_all(FILE *to)
+{
+    return kio_dump(to);
+}
+
+static void kio_dump_shows_every_runtime_with_its_name(void **state)
+{
+    struct kio_runtime *other;
+    char *text;
+
+    (void)state;
+    assert_int_equal(kio_runtime_new(&other, &(struct kio_runtime_config){
+                                                 .flavor = KIO_CURRENT_THREAD, .name = "other" }),
+                     0);
+    text = text_of(dump_all);
+    assert_non_null(strstr(text, "runtime other, current_thread: 0 running, 0 queued, 0 idle"));
+    assert_non_null(strstr(text, rt_flavor == KIO_CURRENT_THREAD
+                                     ? "runtime kioto, current_thread: 0"
+                                     : "runtime kioto, multi_thread with 2 workers: 0"));
+    free(text);
+    kio_runtime_free(other);
+    text = text_of(dump_all);
+    assert_null(strstr(text, "other"));
+    free(text);
+}
+
+/* ---- under load --------------------------------------------------------------------------- */
+
+struct load {
+    struct kio_mutex mutex;
+    struct kio_rwlock rw;
+    struct kio_tx tx;
+    ki_atomic(int) ended;
+};
+
+/* Is renamed, waits for this and that, moves between workers, and ends. */
+struct busy {
+    async_fn(void);
+    struct load *load;
+    struct kio_lock lock;
+    struct kio_rw_guard rw;
+    struct kio_send send;
+    struct kio_yield y;
+    struct kio_sleep nap;
+    struct kio_select either;
+    int i;
+};
+
+static void busy_drop(struct busy *self)
+{
+    ki_fetch_add_seq_cst(&self->load->ended, 1);
+}
+
+async(busy, busy_drop)
+{
+    char name[20];
+
+    async_begin;
+    for (self->i = 0; self->i < 3; self->i++) {
+        snprintf(name, sizeof name, "round %d", self->i);
+        kio_task_set_name(name);
+        await(kio_lock(&self->lock, &self->load->mutex));
+        await(kio_yield_now(&self->y));
+        kio_unlock(&self->lock);
+        if (self->i == 1)
+            await(kio_write_lock(&self->rw, &self->load->rw));
+        else
+            await(kio_read_lock(&self->rw, &self->load->rw));
+        await(kio_yield_now(&self->y));
+        kio_rw_unlock(&self->rw);
+        await(kio_select(&self->either, kio_send(&self->send, &self->load->tx, &self->i),
+                         kio_sleep(&self->nap, KIO_MS)));
+    }
+    async_return();
+}
+
+struct under_load {
+    async_fn(void);
+    struct load *load;
+    int tasks;
+    struct kio_join_set set;
+    struct kio_join_next next;
+    struct kio_rx rx;
+    int i, v;
+};
+
+static void under_load_drop(struct under_load *self)
+{
+    kio_join_set_drop(&self->set);
+    kio_rx_drop(&self->rx);
+    kio_tx_drop(&self->load->tx);
+}
+
+async(under_load, under_load_drop)
+{
+    async_begin;
+    kio_task_set_name("main");
+    assert_int_equal(kio_mpsc_channel(&self->load->tx, &self->rx, sizeof(int), 2), 0);
+    for (self->i = 0; self->i < self->tasks; self->i++) {
+        kio_join_set_spawn(&self->set, busy, .load = self->load);
+        if (self->i % 3 == 0)
+            kio_spawn(NULL, ends);
+        if (self->set.count < 20)
+            continue;
+        await(kio_join_next(&self->next, &self->set));
+        while (kio_try_recv(&self->rx, &self->v) == 1)
+            ;
+    }
+    while (self->set.count) {
+        await(kio_join_next(&self->next, &self->set));
+        while (kio_try_recv(&self->rx, &self->v) == 1)
+            ;
+    }
+    async_return();
+}
+
+static ki_atomic(uint32_t) stop_dumping;
+
+static void *keep_dumping(void *arg)
+{
+    int *dumps = arg;
+
+    while (!ki_load_seq_cst(&stop_dumping)) {
+        char *text = text_of(dump_all);
+
+        assert_non_null(strstr(text, "runtime kioto, "));
+        assert_null(strstr(text, "cycle"));
+        free(text);
+        ++*dumps;
+        sched_yield();
+    }
+    return NULL;
+}
+
+static void dumps_under_load_disturb_no_task_and_find_no_cycle(void **state)
+{
+    struct load load = { 0 };
+    int tasks = amount(2000);
+    int dumps = 0;
+    pthread_t thread;
+
+    (void)state;
+    ki_store_seq_cst(&stop_dumping, 0);
+    assert_int_equal(pthread_create(&thread, NULL, keep_dumping, &dumps), 0);
+    run(under_load, .load = &load, .tasks = tasks);
+    ki_store_seq_cst(&stop_dumping, 1);
+    pthread_join(thread, NULL);
+    assert_int_equal(ki_load_seq_cst(&load.ended), tasks);
+    assert_true(dumps > 0);
+}
+
+/* ---- without memory ----------------------------------------------------------------------- */
+
+struct poor {
+    async_fn(void);
+    struct kio_notify n;
+    struct kio_join_handle task;
+    struct kio_rx rx;
+    struct kio_tx tx;
+    struct settle settle;
+};
+
+static void poor_drop(struct poor *self)
+{
+    kio_tx_drop(&self->tx);
+    kio_rx_drop(&self->rx);
+}
+
+async(poor, poor_drop)
+{
+    async_begin;
+    kio_task_set_name("main");
+    assert_int_equal(kio_mpsc_unbounded(&self->tx, &self->rx, sizeof(int)), 0);
+    kio_spawn(&self->task, combined, .n = &self->n, .rx = &self->rx);
+    await(async_call(&self->settle, settle, .text = " 1 idle"));
+    long alive = ki_mem_alive();
+    int err = -ENOMEM;
+    for (int nth = 1; err; nth++) {
+        char *text = NULL;
+        size_t len = 0;
+        FILE *to = open_memstream(&text, &len);
+
+        ki_mem_fail_at(nth);
+        err = kio_runtime_dump(rt, to);
+        ki_mem_fail_at(0);
+        fclose(to);
+        assert_true(err == 0 || err == -ENOMEM);
+        assert_int_equal(strstr(text, "no memory") != NULL, err != 0);
+        free(text);
+        assert_int_equal(ki_mem_alive(), alive);
+        assert_true(nth < 1000);
+    }
+    kio_abort(&self->task);
+    await(&self->task);
+    async_return();
+}
+
+static void a_dump_without_memory_says_so_and_leaks_nothing(void **state)
+{
+    (void)state;
+    run(poor);
+}
+
 RT_MAIN(RT(a_task_is_shown_with_what_it_awaits_as_a_tree),
         RT(tasks_that_wait_for_each_others_locks_are_shown_as_a_cycle),
         RT(a_future_that_has_a_lock_and_is_not_polled_is_shown_as_a_futurelock),
-        RT(what_a_task_waits_for_is_named_with_who_has_it))
+        RT(what_a_task_waits_for_is_named_with_who_has_it),
+        RT(combinators_show_what_they_poll_and_only_that),
+        RT(a_cycle_may_lead_through_a_join_handle_and_a_lock_that_was_tried),
+        RT(jobs_and_tasks_whose_result_waits_are_listed),
+        RT(another_thread_may_dump_while_the_runtime_runs_and_while_nobody_runs_it),
+        RT(kio_dump_shows_every_runtime_with_its_name),
+        RT(dumps_under_load_disturb_no_task_and_find_no_cycle),
+        RT(a_dump_without_memory_says_so_and_leaks_nothing))
