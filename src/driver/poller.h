@@ -37,6 +37,8 @@ struct ki_polled {
 /* 0 or a negative errno; with_timer: make the timerfd too. */
 KIO_MUST_USE int ki_poller_open(struct ki_poller *p, bool with_timer);
 void ki_poller_close(struct ki_poller *p);
+/* Makes the timerfd if there is none; false: it cannot. One thread at a time. */
+KIO_MUST_USE bool ki_poller_need_timer(struct ki_poller *p);
 
 /* token: what readiness.c gave; the fd must be non-blocking. 0 or a negative errno. */
 KIO_MUST_USE int ki_poller_add(struct ki_poller *p, int fd, uint64_t token);

@@ -42,11 +42,9 @@ static void on_pool_quiet(void *arg)
     ki_drivers_quiet(((struct kio_runtime *)arg)->drivers);
 }
 
-static int64_t before_sleep(void *arg)
+static void before_sleep(void *arg)
 {
-    struct kio_runtime *rt = arg;
-
-    return ki_stuck_look(rt, &rt->stuck);
+    ki_stuck_before_sleep(arg);
 }
 
 static unsigned jobs_busy(void *arg)
@@ -101,8 +99,8 @@ static int open_sched(struct kio_runtime *rt, const struct kio_runtime_config *c
     if (!rt->sched)
         return -ENOMEM;
     rt->sched->hooks = c->hooks;
-    rt->sched->idle = before_sleep;
-    rt->sched->idle_arg = rt;
+    rt->sched->before_sleep = before_sleep;
+    rt->sched->before_sleep_arg = rt;
     if (c->flavor == KIO_CURRENT_THREAD) {
         ki_current_open(rt->sched, &rt->drivers->park, &rt->drivers->each[0], c->seed);
         return 0;

@@ -62,8 +62,10 @@ struct ki_context ki_context_set(struct ki_context to);
 bool ki_context_on_pool_of(const struct kio_runtime *rt);
 void ki_context_set_pool(struct kio_runtime *rt);
 
-/* Before a sleep without an end, which lasts at most so long then; negative: for ever. Reports when
- * the sleep has lasted as the config says. */
+/* current_thread: nothing is left to run. */
+void ki_stuck_before_sleep(struct kio_runtime *rt);
+/* Reports if the sleep has lasted as long as the config says; gives when to look again, negative:
+ * when something has happened. */
 int64_t ki_stuck_look(struct kio_runtime *rt, struct ki_stuck *stuck);
 
 /* Checks and completes a configuration. 0 or -EINVAL. */

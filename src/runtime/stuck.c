@@ -10,8 +10,11 @@
  * Order: the threads are counted first, then what they may have woken is looked at: one that woke
  * somebody and ended is seen by its wake.
  *
- * It costs nothing while a timer, an fd or a job is there, and otherwise a sleep with an end: looked
- * at after stuck_after, then each time after twice as long, because a thread may end later.
+ * When it is looked at: current_thread, a sleep in which nothing is armed gets an alarm (a timerfd),
+ * unless one is set already: so a program that sleeps and is woken a million times a second by other
+ * threads sets one a second. multi_thread: the thread in block_on looks. After stuck_after, then each
+ * time after twice as long, because a thread may end later. A timeout of each sleep was tried first:
+ * 0.5 us a sleep (bench cross_wake).
  */
 #include "runtime.h"
 #include "../base/thread.h"
@@ -102,4 +105,16 @@ int64_t ki_stuck_look(struct kio_runtime *rt, struct ki_stuck *stuck)
         stuck->next_ns = ki_clock_add(stuck->next_ns, stuck->next_ns);
     }
     return stuck->said ? -1 : stuck->next_ns - (now - stuck->since_ns);
+}
+
+void ki_stuck_before_sleep(struct kio_runtime *rt)
+{
+    int64_t in_ns;
+
+    /* relaxed: this thread sets it and takes it */
+    if (ki_load_relaxed(&rt->drivers->alarm_ns) != INT64_MAX || rt->stuck_after_ns < 0)
+        return;
+    in_ns = ki_stuck_look(rt, &rt->stuck);
+    if (in_ns >= 0)
+        rt->drivers->park.alarm(&rt->drivers->park, in_ns);
 }

@@ -212,11 +212,10 @@ static void sleep_until_woken(struct ki_current *cur)
 {
     if (cur->base.hooks.on_park)
         cur->base.hooks.on_park(cur->base.hooks.arg);
+    cur->base.before_sleep(cur->base.before_sleep_arg);
     /* seq_cst: before the look at the inbox: see the race above. */
     ki_store_seq_cst(&cur->asleep, 1);
-    turn(cur, ki_load_seq_cst(&cur->inbox) || cur->head ? 0
-              : cur->base.idle                        ? cur->base.idle(cur->base.idle_arg)
-                                                      : -1);
+    turn(cur, ki_load_seq_cst(&cur->inbox) || cur->head ? 0 : -1);
     /* relaxed: a waker that still sees 1 writes the eventfd once more than needed */
     ki_store_relaxed(&cur->asleep, 0);
     if (cur->base.hooks.on_unpark)

@@ -30,6 +30,7 @@
  * while there is none; ki_current_ask.
  */
 #include "sched.h"
+#include "../future/guard.h"
 
 /* True: it is held, *was is its state before. */
 static bool hold(struct ki_task *task, uint32_t *was)
@@ -65,10 +66,10 @@ static void visit_live(struct look *look, struct ki_task *task, uint32_t was)
     if (was & KI_TASK_RUNNING) {
         seen.is = KI_IS_RUNNING;
         seen.worker = look->sched->flavor == KIO_MULTI_THREAD
-                          ? ki_multi_worker_of(look->sched, task)
+                          ? ki_multi_worker_of(look->sched, ki_task_future(task))
                           : 0;
         /* This thread's own: it stands still while it is in here. */
-        seen.walkable = ki_worker_here && ki_worker_here->run.self == &task->wakeable;
+        seen.walkable = ki_here.root == ki_task_future(task);
     } else {
         /* acquire: as ki_current's drain: a foreign wake that is under way */
         bool woken = (was & KI_TASK_NOTIFIED) || ki_load_acquire(&task->inbox);

@@ -36,10 +36,8 @@ struct ki_sched {
     struct ki_park *park;   /* while open */
     struct kio_hooks hooks;
     struct ki_lock look;     /* held while a dump looks at a task, see look.c */
-    /* current_thread, before a sleep without an end: how long to sleep at most, negative: for ever;
-     * called again when that is over and nothing has happened. NULL: for ever */
-    int64_t (*idle)(void *arg);
-    void *idle_arg;
+    void (*before_sleep)(void *arg); /* current_thread: nothing is left to run */
+    void *before_sleep_arg;
     struct ki_sched *pooled; /* link in the pool */
 };
 
@@ -166,8 +164,8 @@ KIO_COLD void ki_look_wait(struct ki_task *task);
 bool ki_current_quiet(struct ki_sched *sched, uint64_t *polls);
 bool ki_multi_quiet(struct ki_sched *sched, uint64_t *polls);
 
-/* multi_thread: the worker that polls the task, or -1. Inside the gate. */
-int ki_multi_worker_of(struct ki_sched *sched, const struct ki_task *task);
+/* multi_thread: the worker that polls the task with this future, or -1. Inside the gate, under look. */
+int ki_multi_worker_of(struct ki_sched *sched, const kio_future *f);
 
 /* current_thread: calls fn on the thread that runs tasks, between two polls, or here if no thread
  * does. 0, or -EBUSY: that thread has been in one poll for timeout_ns; fn was not called and will

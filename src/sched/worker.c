@@ -48,6 +48,7 @@ struct mworker {
     unsigned index;
     unsigned lifo_runs;
     pthread_t thread;
+    struct ki_here *here; /* of its thread, while that runs; under ki_sched.look */
     KI_CACHE_ALIGNED ki_atomic(struct ki_task *) lifo;
     uint64_t polls_seen; /* what who beat last saw in w.polls; under ki_multi.beat */
     struct ki_queue queue;
@@ -428,6 +429,13 @@ static void drop_all(struct mworker *w)
     ki_arena_each(arena, drop_task, w);
 }
 
+static void show_here(struct mworker *w, struct ki_here *here)
+{
+    ki_lock(&w->multi->base.look, KI_RANK_RUNTIME);
+    w->here = here;
+    ki_unlock(&w->multi->base.look, KI_RANK_RUNTIME);
+}
+
 static void *worker_main(void *arg)
 {
     struct mworker *w = arg;
@@ -435,6 +443,7 @@ static void *worker_main(void *arg)
 
     ki_worker_here = &w->w;
     ki_here = (struct ki_here){ .stack_base = __builtin_frame_address(0) };
+    show_here(w, &ki_here);
     m->config.on_thread(m->config.arg, w->index, true);
     while (!is_ending(m)) {
         struct ki_task *task = next_task(w);
@@ -444,6 +453,7 @@ static void *worker_main(void *arg)
         if (task)
             run_task(w, task);
     }
+    show_here(w, NULL);
     m->base.park->unpark(m->base.park); /* the next sleeper, that it may end too */
     /* acq_rel: the last one sees everything the others did. */
     if (ki_fetch_sub_acq_rel(&m->running, 1) == 2) {
@@ -490,13 +500,15 @@ bool ki_multi_quiet(struct ki_sched *sched, uint64_t *polls)
     return quiet;
 }
 
-int ki_multi_worker_of(struct ki_sched *sched, const struct ki_task *task)
+int ki_multi_worker_of(struct ki_sched *sched, const kio_future *f)
 {
     struct ki_multi *m = multi_of(sched);
 
     for (unsigned i = 0; i < m->count; i++) {
+        struct ki_here *here = m->workers[i].here;
+
         /* relaxed: see ki_worker_poll */
-        if (ki_bare_load_relaxed(&m->workers[i].w.run.self) == &task->wakeable)
+        if (here && ki_bare_load_relaxed(&here->root) == f)
             return (int)i;
     }
     return -1;
