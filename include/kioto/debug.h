@@ -4,13 +4,13 @@
  *     kio_dump(stderr);                       // all runtimes, from anywhere: a task, a thread
  *     kio_dump_on_signal(SIGUSR1);            // kill -USR1 shows it on stderr
  *
- *     runtime kioto, multi_thread with 2 workers: 3 tasks, 1 running, 0 queued, 2 idle
+ *     runtime kioto, multi_thread with 2 workers: 1 running, 0 queued, 2 idle, 0 over, …
  *     task 7 "alice": idle
  *       transfer (bank.c:12), line 19: kio_lock(&self->second, self->to)
  *         kio_lock: mutex 0x5581e0, 1 of 1 in line, held by task 9 "bob"
- *       + kio_lock: has mutex 0x5581a0
+ *       + kio_lock: has mutex 0x5581a0, 1 in line
  *     …
- *     cycle: these tasks wait for each other for ever
+ *     cycle: waits for ever, each for the next:
  *       task 7 "alice" waits for mutex 0x5581e0, held by task 9 "bob"
  *       task 9 "bob" waits for mutex 0x5581a0, held by task 7 "alice"
  *
