@@ -66,8 +66,8 @@ struct kio_runtime_config {
  *
  * Returns: 0
  * Errors:  -ENOMEM; -EINVAL: workers above 1024, a negative duration, a paused clock on
- *          multi_thread, a dump_signal that cannot be caught; -EMFILE, -ENFILE: no fd left; -EAGAIN: no thread can be started. Nothing
- *          is left behind
+ *          multi_thread, a dump_signal that cannot be caught; -EMFILE, -ENFILE: no fd left;
+ *          -EAGAIN: no thread can be started. Nothing is left behind
  * Threads: any
  * Since:   0.1
  */
