@@ -58,6 +58,7 @@ struct kio_waits {
     uint32_t place;     /* in its line; 1: the next; 0: in none */
     uint32_t line;      /* how many wait in it */
     bool has;           /* this future has it, or was handed it and has not looked yet */
+    bool ends;          /* a channel: whose frames have its address may have the other end */
     char text[64];      /* the rest, for people */
 };
 

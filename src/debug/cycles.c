@@ -76,6 +76,7 @@ bool ki_dump_index(struct ki_dump *d)
     for (size_t i = 0; i < d->entries.count; i++)
         d->by_task[i] = i;
     qsort_r(d->by_task, d->entries.count, sizeof *d->by_task, compare_tasks, d);
+    ki_dump_channels(d);
     return index_having(d);
 }
 
@@ -175,9 +176,26 @@ static bool is_definite(const struct ki_dump *d, const size_t *edges, size_t cou
     return true;
 }
 
+static void add_cycle(struct ki_dump *d, const size_t *edges, size_t count)
+{
+    struct ki_cycle *cycle = ki_dump_add(d, cycles);
+
+    if (!cycle)
+        return;
+    cycle->first = d->cycle_edges.count;
+    cycle->definite = is_definite(d, edges, count);
+    for (size_t i = 0; i < count; i++) {
+        size_t *edge = ki_dump_add(d, cycle_edges);
+
+        if (!edge)
+            return;
+        *edge = edges[i];
+        cycle->count++;
+    }
+}
+
 /* Without recursion: a chain may be as long as there are tasks. */
-static void search_from(struct search *s, size_t root,
-                        void (*found)(void *, const size_t *, size_t, bool), void *arg)
+static void search_from(struct search *s, size_t root)
 {
     struct ki_dump *d = s->d;
     size_t depth = 0;
@@ -209,14 +227,14 @@ static void search_from(struct search *s, size_t root,
             if (d->edges.at[s->path[i]].from != to)
                 continue;
             if (still_true(d, s->path + i, depth - i))
-                found(arg, s->path + i, depth - i, is_definite(d, s->path + i, depth - i));
+                add_cycle(d, s->path + i, depth - i);
             break;
         }
         depth--;
     }
 }
 
-void ki_dump_cycles(struct ki_dump *d, void (*found)(void *, const size_t *, size_t, bool), void *arg)
+void ki_dump_cycles(struct ki_dump *d)
 {
     size_t n = d->entries.count;
     struct search s = { .d = d };
@@ -238,7 +256,7 @@ void ki_dump_cycles(struct ki_dump *d, void (*found)(void *, const size_t *, siz
         }
         for (size_t i = 0; i < n; i++) {
             if (s.colour[i] == NEW)
-                search_from(&s, i, found, arg);
+                search_from(&s, i);
         }
     }
     ki_mem_free(s.first);

@@ -28,17 +28,18 @@ static void print_task(FILE *to, const struct ki_dump *d, size_t entry)
 struct naming {
     FILE *to;
     const struct ki_dump *d;
+    const char *lead;
     size_t self; /* whose line it is */
     size_t count;
 };
 
-static void name_holder(void *arg, size_t entry)
+static void name_task(void *arg, size_t entry)
 {
     struct naming *n = arg;
 
     if (n->count++ >= KI_NAMED_MAX)
         return;
-    fputs(n->count == 1 ? ", held by " : ", ", n->to);
+    fputs(n->count == 1 ? n->lead : ", ", n->to);
     if (entry == n->self)
         fputs("this task", n->to);
     else
@@ -48,7 +49,7 @@ static void name_holder(void *arg, size_t entry)
 static void print_waits(FILE *to, const struct ki_dump *d, const struct ki_node *node)
 {
     const struct kio_waits *w = &node->waits;
-    struct naming naming = { to, d, node->entry, 0 };
+    struct naming naming = { to, d, w->ends ? ", known to " : ", held by ", node->entry, 0 };
 
     if (w->at && w->at == w->holder) {
         size_t entry;
@@ -70,7 +71,9 @@ static void print_waits(FILE *to, const struct ki_dump *d, const struct ki_node 
         fprintf(to, ", %u in line", w->line);
     if (w->has)
         return;
-    if (!ki_dump_holders(d, node, name_holder, &naming) && w->holder)
+    if (w->ends)
+        ki_dump_ends(d, node, name_task, &naming);
+    else if (!ki_dump_holders(d, node, name_task, &naming) && w->holder)
         fputs(", held by a task that is not shown", to);
     if (naming.count > KI_NAMED_MAX)
         fprintf(to, " and %zu more", naming.count - KI_NAMED_MAX);
@@ -230,34 +233,33 @@ static void print_runtime(FILE *to, const struct ki_dump *d, const struct ki_see
 
 /* ---- findings ----------------------------------------------------------------------------- */
 
-struct printing {
-    FILE *to;
-    struct ki_dump *d;
-};
-
-static void print_cycle(void *arg, const size_t *edges, size_t count, bool definite)
+static void print_edge(FILE *to, const struct ki_dump *d, const struct ki_edge *edge)
 {
-    struct printing *p = arg;
+    const struct kio_waits *w = &d->nodes.at[edge->node].waits;
 
-    fputs(definite ? "cycle: waits for ever, each for the next:\n"
-                   : "cycle: each waits for the next, unless something else that it waits for comes:\n",
-          p->to);
-    for (size_t i = 0; i < count; i++) {
-        const struct ki_edge *edge = &p->d->edges.at[edges[i]];
-        const struct kio_waits *w = &p->d->nodes.at[edge->node].waits;
+    fputs("  ", to);
+    print_task(to, d, edge->from);
+    fputs(" waits for ", to);
+    if (w->at != w->holder)
+        fprintf(to, "%s %p, held by ", w->what, w->at);
+    if (edge->to == edge->from)
+        fputs("itself", to);
+    else
+        print_task(to, d, edge->to);
+    fputc('\n', to);
+}
 
-        fputs("  ", p->to);
-        print_task(p->to, p->d, edge->from);
-        fputs(" waits for ", p->to);
-        if (w->at != w->holder) {
-            fprintf(p->to, "%s %p, held by ", w->what, w->at);
-            if (edge->to == edge->from) {
-                fputs("itself\n", p->to);
-                continue;
-            }
-        }
-        print_task(p->to, p->d, edge->to);
-        fputc('\n', p->to);
+static void print_cycles(FILE *to, const struct ki_dump *d)
+{
+    for (size_t i = 0; i < d->cycles.count; i++) {
+        const struct ki_cycle *cycle = &d->cycles.at[i];
+
+        fputs(cycle->definite
+                  ? "cycle: waits for ever, each for the next:\n"
+                  : "cycle: each waits for the next, unless something else that it waits for comes:\n",
+              to);
+        for (size_t k = 0; k < cycle->count; k++)
+            print_edge(to, d, &d->edges.at[d->cycle_edges.at[cycle->first + k]]);
     }
 }
 
@@ -311,14 +313,14 @@ static int write_dump(struct ki_dump *d, FILE *to)
 {
     int err = 0;
 
-    if (!ki_dump_index(d)) {
+    if (!d->by_task || !d->having) {
         fputs("no memory for the dump\n", to);
         d->lost = true;
     } else {
         for (size_t i = 0; i < d->seen.count; i++)
             print_runtime(to, d, &d->seen.at[i]);
         print_futurelocks(to, d);
-        ki_dump_cycles(d, print_cycle, &(struct printing){ to, d });
+        print_cycles(to, d);
         if (d->lost)
             fputs("some were left out: no memory\n", to);
     }
@@ -330,6 +332,10 @@ static int write_dump(struct ki_dump *d, FILE *to)
     ki_mem_free(d->entries.at);
     ki_mem_free(d->nodes.at);
     ki_mem_free(d->edges.at);
+    ki_mem_free(d->cycles.at);
+    ki_mem_free(d->cycle_edges.at);
+    ki_mem_free(d->mentions.at);
+    ki_mem_free(d->channels.at);
     ki_mem_free(d->pool.at);
     ki_mem_free(d->by_task);
     ki_mem_free(d->having);
@@ -343,6 +349,11 @@ int kio_dump(FILE *to)
     ki_runtimes_lock();
     for (struct kio_runtime *rt = ki_runtimes_first(); rt; rt = rt->next)
         ki_dump_gather(&d, rt);
+    if (ki_dump_index(&d)) {
+        ki_dump_cycles(&d);
+        for (struct kio_runtime *rt = ki_runtimes_first(); rt; rt = rt->next)
+            ki_dump_mentions(&d, rt);
+    }
     ki_runtimes_unlock();
     return write_dump(&d, to);
 }
@@ -353,6 +364,10 @@ int kio_runtime_dump(struct kio_runtime *rt, FILE *to)
 
     ki_runtimes_lock();
     ki_dump_gather(&d, rt);
+    if (ki_dump_index(&d)) {
+        ki_dump_cycles(&d);
+        ki_dump_mentions(&d, rt);
+    }
     ki_runtimes_unlock();
     return write_dump(&d, to);
 }

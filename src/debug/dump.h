@@ -67,6 +67,18 @@ struct ki_edge {
     size_t from, to, node;
 };
 
+/* Tasks that wait for each other: cycle_edges, each leading to the next one's task. */
+struct ki_cycle {
+    size_t first, count;
+    bool definite; /* none of them waits for something else besides */
+};
+
+/* A task whose frame has the address of a channel that another one waits for. */
+struct ki_mention {
+    const void *at;
+    size_t entry;
+};
+
 #define KI_DUMP_LIST(T)                                                                            \
     struct {                                                                                       \
         T *at;                                                                                     \
@@ -79,6 +91,10 @@ struct ki_dump {
     KI_DUMP_LIST(struct ki_entry) entries;
     KI_DUMP_LIST(struct ki_node) nodes;
     KI_DUMP_LIST(struct ki_edge) edges;
+    KI_DUMP_LIST(struct ki_cycle) cycles;
+    KI_DUMP_LIST(size_t) cycle_edges;
+    KI_DUMP_LIST(struct ki_mention) mentions; /* in the order of `at` */
+    KI_DUMP_LIST(const void *) channels;      /* waited for; sorted, each once */
     KI_DUMP_LIST(char) pool; /* begins with an empty text */
     size_t *by_task;         /* entries, by the task's address */
     size_t *having;          /* nodes that have something, by its address */
@@ -99,6 +115,14 @@ void *ki_dump_room_(struct ki_dump *d, void *at, size_t need, size_t *cap, size_
 /* gather.c: adds the runtime's tasks. */
 void ki_dump_gather(struct ki_dump *d, struct kio_runtime *rt);
 
+/* ends.c: which channels are waited for, after everything was gathered; then, runtime by runtime, who
+ * mentions them. */
+void ki_dump_channels(struct ki_dump *d);
+void ki_dump_mentions(struct ki_dump *d, struct kio_runtime *rt);
+/* Calls each for the tasks that mention what the node waits for, but its own. */
+size_t ki_dump_ends(const struct ki_dump *d, const struct ki_node *node,
+                    void (*each)(void *arg, size_t entry), void *arg);
+
 /* cycles.c: after everything was gathered. False: out of memory. */
 bool ki_dump_index(struct ki_dump *d);
 /* The task with this header or frame. */
@@ -106,10 +130,7 @@ bool ki_dump_find(const struct ki_dump *d, const void *holder, size_t *entry);
 /* Calls each for every task known to have what the node waits for; returns how many. */
 size_t ki_dump_holders(const struct ki_dump *d, const struct ki_node *node,
                        void (*each)(void *arg, size_t entry), void *arg);
-/* Calls found for cycles of tasks that wait for each other: with the edges in order, each leading to
- * the next one's task. definite: none of them waits for something else besides. */
-void ki_dump_cycles(struct ki_dump *d,
-                    void (*found)(void *arg, const size_t *edges, size_t count, bool definite),
-                    void *arg);
+/* Finds tasks that wait for each other; before another dump may look at them. */
+void ki_dump_cycles(struct ki_dump *d);
 
 #endif

@@ -284,7 +284,7 @@ static void look(void *arg)
 {
     struct asked *asked = arg;
 
-    ki_look(asked->rt->sched, visit, asked->d);
+    ki_look(asked->rt->sched, true, visit, asked->d);
 }
 
 /* How long a current_thread runtime has to come to the end of a poll. */

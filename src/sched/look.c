@@ -33,7 +33,7 @@
 #include "../future/guard.h"
 
 /* True: it is held, *was is its state before. */
-static bool hold(struct ki_task *task, uint32_t *was)
+static bool hold(struct ki_task *task, bool mark, uint32_t *was)
 {
     uint32_t cur = ki_load_relaxed(&task->state); /* the exchange checks it */
 
@@ -42,7 +42,8 @@ static bool hold(struct ki_task *task, uint32_t *was)
             return false;
         /* acq_rel: pairs with the last poll's end, whose frame is read next. */
     } while (!ki_cas_weak_acq_rel(&task->state, &cur,
-                                  cur | KI_TASK_HELD | (cur & KI_TASK_RUNNING ? 0 : KI_TASK_SEEN)));
+                                  cur | KI_TASK_HELD |
+                                      (mark && !(cur & KI_TASK_RUNNING) ? KI_TASK_SEEN : 0)));
     *was = cur;
     return true;
 }
@@ -55,6 +56,7 @@ static void release(struct ki_task *task)
 
 struct look {
     struct ki_sched *sched;
+    bool mark;
     void (*visit)(const struct ki_looked *, void *);
     void *arg;
 };
@@ -111,7 +113,7 @@ static void look_at(struct ki_task *task, void *arg)
     if (!ki_load_relaxed(&task->tag) || !ki_sched_enter(look->sched))
         return;
     ki_lock(&look->sched->look, KI_RANK_RUNTIME);
-    if (hold(task, &was)) {
+    if (hold(task, look->mark, &was)) {
         visit_live(look, task, was);
         release(task);
     } else {
@@ -121,9 +123,10 @@ static void look_at(struct ki_task *task, void *arg)
     ki_sched_leave(look->sched);
 }
 
-void ki_look(struct ki_sched *sched, void (*visit)(const struct ki_looked *, void *), void *arg)
+void ki_look(struct ki_sched *sched, bool mark, void (*visit)(const struct ki_looked *, void *),
+             void *arg)
 {
-    struct look look = { sched, visit, arg };
+    struct look look = { sched, mark, visit, arg };
 
     ki_arena_each(&sched->arena, look_at, &look);
 }

@@ -152,9 +152,11 @@ struct ki_looked {
 };
 
 /* Visits every task; current_thread: on its own thread, or while nobody runs it. What is visited is
- * held: visit must not wake, block or lock anything of a rank below KI_RANK_SYNC. */
-void ki_look(struct ki_sched *sched, void (*visit)(const struct ki_looked *, void *), void *arg);
-/* Whether the task has not been polled or woken since the last ki_look(). */
+ * held: visit must not wake, block or lock anything of a rank below KI_RANK_SYNC. mark: later looks, and
+ * ki_look_unmoved(), tell who was polled since. */
+void ki_look(struct ki_sched *sched, bool mark, void (*visit)(const struct ki_looked *, void *),
+             void *arg);
+/* Whether the task has not been polled or woken since the last ki_look() that marked. */
 bool ki_look_unmoved(struct ki_task *task, uint64_t id);
 /* For who takes a task out of HELD: returns when nobody looks at it any more. */
 KIO_COLD void ki_look_wait(struct ki_task *task);

@@ -195,6 +195,7 @@ static void recv_drop(kio_future *f)
 static void recv_waits(const kio_future *f, struct kio_waits *to)
 {
     to->what = "broadcast";
+    to->ends = true;
     to->at = ((const struct kio_broadcast_recv *)f)->rx->channel;
 }
 

@@ -449,6 +449,7 @@ static void chan_waits_locked(const struct kio_chan_ *c, struct kio_waits *to)
 {
     to->what = "channel";
     to->at = c;
+    to->ends = true;
     if (c->cap == SIZE_MAX)
         snprintf(to->text, sizeof to->text, "%zu queued, %zu senders", c->buffer.count, c->senders);
     else

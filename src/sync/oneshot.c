@@ -278,6 +278,7 @@ static void once_describe(const kio_future *f, char *text, size_t cap)
 static void once_waits(const kio_future *f, struct kio_waits *to)
 {
     to->what = "oneshot";
+    to->ends = true;
     to->at = ((const struct kio_oneshot_recv *)f)->rx->once;
 }
 
@@ -344,6 +345,7 @@ static void closed_drop(kio_future *f)
 static void closed_waits(const kio_future *f, struct kio_waits *to)
 {
     to->what = "oneshot";
+    to->ends = true;
     to->at = ((const struct kio_oneshot_closed *)f)->once;
     snprintf(to->text, sizeof to->text, "for the receiver to close or go");
 }

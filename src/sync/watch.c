@@ -183,6 +183,7 @@ static void changed_waits(const kio_future *f, struct kio_waits *to)
     struct kio_watch_ *w = ((const struct kio_watch_changed *)f)->rx->watch;
 
     to->what = "watch";
+    to->ends = true;
     to->at = w;
 }
 

@@ -223,7 +223,7 @@ async(tree)
                 "task waiter: idle\n"
                 "  outer (dump.c), line: async_call(&self->inner, inner, .rx = &self->rx)\n"
                 "    inner (dump.c), line: kio_oneshot_recv(&self->recv, self->rx, &self->value)\n"
-                "      kio_oneshot_recv: oneshot #1\n");
+                "      kio_oneshot_recv: oneshot #1, known to task main\n");
     assert_true(dump_has(" \"main\": running, and makes this dump\n  tree ("));
     assert_true(dump_has(", has waited in line"));
     assert_true(dump_has("not polled since the dump 0."));
@@ -241,6 +241,86 @@ static void a_task_is_shown_with_what_it_awaits_as_a_tree(void **state)
     run(tree);
 }
 
+
+/* ---- the other end of a channel ----------------------------------------------------------- */
+
+struct client {
+    async_fn(void);
+    struct kio_oneshot_rx rx;
+    struct kio_oneshot_recv recv;
+    int value;
+};
+
+static void client_drop(struct client *self)
+{
+    kio_oneshot_rx_drop(&self->rx);
+}
+
+async(client, client_drop)
+{
+    async_begin;
+    kio_task_set_name("client");
+    await(kio_oneshot_recv(&self->recv, &self->rx, &self->value));
+    async_return();
+}
+
+struct server {
+    async_fn(void);
+    struct kio_oneshot_tx reply;
+    struct kio_notify *go;
+    struct kio_notified going;
+};
+
+static void server_drop(struct server *self)
+{
+    kio_oneshot_tx_drop(&self->reply);
+}
+
+async(server, server_drop)
+{
+    async_begin;
+    kio_task_set_name("server");
+    await(kio_notified(&self->going, self->go));
+    async_return();
+}
+
+struct ask {
+    async_fn(void);
+    struct kio_notify go;
+    struct kio_join_handle client, server;
+    struct settle settle;
+};
+
+async(ask)
+{
+    struct kio_oneshot_tx tx;
+    struct kio_oneshot_rx rx;
+
+    async_begin;
+    kio_task_set_name("main");
+    assert_int_equal(kio_oneshot_channel(&tx, &rx, sizeof(int)), 0);
+    kio_spawn(&self->client, client, .rx = rx);
+    kio_spawn(&self->server, server, .reply = tx, .go = &self->go);
+    await(async_call(&self->settle, settle, .text = " 2 idle"));
+    assert_dump(dump_rt,
+                "1 running, 0 queued, 2 idle, 0 over, 0 blocking jobs\n"
+                "task client: idle\n"
+                "  client (dump.c), line: kio_oneshot_recv(&self->recv, &self->rx, &self->value)\n"
+                "    kio_oneshot_recv: oneshot #1, known to task server\n"
+                "task server: idle\n"
+                "  server (dump.c), line: kio_notified(&self->going, self->go)\n"
+                "    kio_notified: notify #2, 1 of 1 in line\n");
+    kio_notify_one(&self->go);
+    await(&self->server);
+    await(&self->client);
+    async_return();
+}
+
+static void who_waits_for_a_channel_sees_whose_frame_has_the_other_end(void **state)
+{
+    (void)state;
+    run(ask);
+}
 
 /* ---- cycles ------------------------------------------------------------------------------- */
 
@@ -517,7 +597,8 @@ async(kinds, kinds_drop)
                 "  + kio_read_lock or kio_write_lock: has rwlock #5, to read, 1 in line\n"
                 "task sender: idle\n"
                 "  sender (dump.c), line: kio_send(&self->send, &self->s->tx, &self->v)\n"
-                "    kio_send: channel #6, 1 of 1 queued, the receiver does not wait, 1 of 1 in line\n"
+                "    kio_send: channel #6, 1 of 1 queued, the receiver does not wait, 1 of 1 in line, "
+                "known to task main\n"
                 "task user: idle\n"
                 "  user (dump.c), line: kio_once_init(&self->o, &self->s->once)\n"
                 "    kio_once_init: once #4, 1 of 1 in line, held by task maker\n"
@@ -620,7 +701,8 @@ async(combinators, combinators_drop)
                                 "          member ("));
     assert_non_null(strstr(all, "        kio_sleep: 3599"));
     assert_non_null(strstr(all, "      kio_select\n        kio_recv: channel 0x"));
-    assert_non_null(strstr(all, "0 queued, 1 senders\n        kio_sleep: 3599"));
+    assert_non_null(strstr(all, "0 queued, 1 senders, known to task"));
+    assert_non_null(strstr(all, "\"main\"\n        kio_sleep: 3599"));
     assert_non_null(strstr(all, ", 41 of 41 in line\n")); /* the box */
     free(text);
     kio_abort(&self->task);
@@ -1024,6 +1106,7 @@ static void a_dump_without_memory_says_so_and_leaks_nothing(void **state)
 }
 
 RT_MAIN(RT(a_task_is_shown_with_what_it_awaits_as_a_tree),
+        RT(who_waits_for_a_channel_sees_whose_frame_has_the_other_end),
         RT(tasks_that_wait_for_each_others_locks_are_shown_as_a_cycle),
         RT(a_future_that_has_a_lock_and_is_not_polled_is_shown_as_a_futurelock),
         RT(what_a_task_waits_for_is_named_with_who_has_it),
