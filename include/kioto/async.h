@@ -51,12 +51,13 @@ enum kio_kind {
  * What a future waits for or has, written by its type's `waits` for the task dump. A lock that two
  * futures name by the same `at` is the same: so the dump says who waits for whom.
  */
+#define KIO_PLACES 100 /* places in a line that are counted */
 struct kio_waits {
     const char *what;   /* "mutex": static text; NULL: nothing */
     const void *at;     /* its address */
     const void *holder; /* the task that has it, by kio_run.self or its frame; NULL: not known */
-    uint32_t place;     /* in its line; 1: the next; 0: in none */
-    uint32_t line;      /* how many wait in it */
+    uint32_t place;     /* in its line; 1: the next; 0: in none; KIO_PLACES + 1: further back */
+    uint32_t line;      /* how many wait in it; KIO_PLACES + 1: that or more */
     bool has;           /* this future has it, or was handed it and has not looked yet */
     bool ends;          /* a channel: whose frames have its address may have the other end */
     char text[64];      /* the rest, for people */

@@ -46,6 +46,19 @@ static void name_task(void *arg, size_t entry)
         print_task(n->to, n->d, entry);
 }
 
+static void print_line(FILE *to, const struct kio_waits *w)
+{
+    const char *more = w->line > KIO_PLACES ? "more than " : "";
+    uint32_t line = w->line > KIO_PLACES ? KIO_PLACES : w->line;
+
+    if (w->place > KIO_PLACES)
+        fprintf(to, ", behind %u others in line", KIO_PLACES);
+    else if (w->place)
+        fprintf(to, ", %u of %s%u in line", w->place, more, line);
+    else if (w->line)
+        fprintf(to, ", %s%u in line", more, line);
+}
+
 static void print_waits(FILE *to, const struct ki_dump *d, const struct ki_node *node)
 {
     const struct kio_waits *w = &node->waits;
@@ -65,10 +78,7 @@ static void print_waits(FILE *to, const struct ki_dump *d, const struct ki_node 
     fprintf(to, "%s %p", w->what, w->at);
     if (w->text[0])
         fprintf(to, ", %s", w->text);
-    if (w->place)
-        fprintf(to, ", %u of %u in line", w->place, w->line);
-    else if (w->line)
-        fprintf(to, ", %u in line", w->line);
+    print_line(to, w);
     if (w->has)
         return;
     if (w->ends)

@@ -624,6 +624,53 @@ static void what_a_task_waits_for_is_named_with_who_has_it(void **state)
     (void)state;
     run(kinds);
 }
+struct in_line {
+    async_fn(void);
+    struct kio_notify *n;
+    struct kio_notified on;
+};
+
+struct queue {
+    async_fn(void);
+    struct kio_notify n;
+    struct kio_join_set set;
+    struct settle settle;
+    int i;
+};
+
+static void queue_drop(struct queue *self)
+{
+    kio_join_set_drop(&self->set);
+}
+
+async(in_line)
+{
+    async_begin;
+    await(kio_notified(&self->on, self->n));
+    async_return();
+}
+
+async(queue, queue_drop)
+{
+    async_begin;
+    kio_task_set_name("main");
+    for (self->i = 0; self->i < 102; self->i++)
+        kio_join_set_spawn(&self->set, in_line, .n = &self->n);
+    await(async_call(&self->settle, settle, .text = " 102 idle"));
+    assert_true(dump_has(", 1 of more than 100 in line\n"));
+    assert_true(dump_has(", 100 of more than 100 in line\n"));
+    assert_true(dump_has(", behind 100 others in line\n"));
+    kio_notify_waiters(&self->n);
+    await(async_call(&self->settle, settle, .text = " 0 queued, 0 idle"));
+    async_return();
+}
+
+static void a_long_line_is_counted_up_to_a_hundred(void **state)
+{
+    (void)state;
+    run(queue);
+}
+
 /* ---- tasks that wait for tasks, combinators, borrowed arms -------------------------------- */
 
 struct member {
@@ -1110,6 +1157,7 @@ RT_MAIN(RT(a_task_is_shown_with_what_it_awaits_as_a_tree),
         RT(tasks_that_wait_for_each_others_locks_are_shown_as_a_cycle),
         RT(a_future_that_has_a_lock_and_is_not_polled_is_shown_as_a_futurelock),
         RT(what_a_task_waits_for_is_named_with_who_has_it),
+        RT(a_long_line_is_counted_up_to_a_hundred),
         RT(combinators_show_what_they_poll_and_only_that),
         RT(a_cycle_may_lead_through_a_join_handle_and_a_lock_that_was_tried),
         RT(jobs_and_tasks_whose_result_waits_are_listed),
