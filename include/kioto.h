@@ -5,6 +5,7 @@
 #include "kioto/async.h"
 #include "kioto/channel.h"
 #include "kioto/combine.h"
+#include "kioto/debug.h"
 #include "kioto/io.h"
 #include "kioto/iter.h"
 #include "kioto/join_set.h"

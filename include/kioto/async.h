@@ -40,10 +40,27 @@ typedef enum kio_poll { KIO_PENDING, KIO_READY } kio_poll;
 typedef struct kio_future kio_future;
 typedef struct kio_context kio_context;
 
-/* What kind of future a type describes: how the task dump reads its state. */
+/* What kind of future a type describes: how the task dump (debug.h) reads its state. */
 enum kio_kind {
     KIO_KIND_LEAF,  /* written by hand */
     KIO_KIND_ASYNC, /* made by async(): state points at a struct kio_site */
+    KIO_KIND_ANY,   /* goes on as soon as one of its members is ready */
+};
+
+/*
+ * What a future waits for or has, written by its type's `waits` for the task dump. A lock that two
+ * futures name by the same `at` is the same: so the dump says who waits for whom.
+ */
+#define KIO_PLACES 100 /* places in a line that are counted */
+struct kio_waits {
+    const char *what;   /* "mutex": static text; NULL: nothing */
+    const void *at;     /* its address */
+    const void *holder; /* the task that has it, by kio_run.self or its frame; NULL: not known */
+    uint32_t place;     /* in its line; 1: the next; 0: in none; KIO_PLACES + 1: further back */
+    uint32_t line;      /* how many wait in it; KIO_PLACES + 1: that or more */
+    bool has;           /* this future has it, or was handed it and has not looked yet */
+    bool ends;          /* a channel: whose frames have its address may have the other end */
+    char text[64];      /* the rest, for people */
 };
 
 typedef struct kio_future_type {
@@ -58,6 +75,13 @@ typedef struct kio_future_type {
     enum kio_kind kind;
     /* What the future waits on, for the task dump: at most `cap` bytes of text. May be NULL. */
     void (*describe)(const kio_future *self, char *text, size_t cap);
+    /* More than a text: what it waits for or has; asked of live ones that were polled, and of kept
+     * ones. As describe, it may be called on any thread, while nobody polls the task: it may lock
+     * what the future waits for, but wakes nobody and does not block. May be NULL. */
+    void (*waits)(const kio_future *self, struct kio_waits *to);
+    /* Calls each for every future that it polls, its own and others'. NULL: it polls its children. */
+    void (*members)(const kio_future *self, void (*each)(void *arg, const kio_future *member),
+                    void *arg);
 } kio_future_type;
 
 struct kio_future {

@@ -59,6 +59,11 @@ struct kio_runtime_config {
     bool start_paused;               /* current_thread: begin with a paused clock */
     uint64_t seed;                   /* of what is random in scheduling; 0: from the clock;
                                         deterministic: KIOTO_SEED, or 1 */
+    int dump_signal;                 /* as kio_dump_on_signal() (debug.h); 0: none */
+    /* A report on stderr when the runtime sleeps and nothing is left that could wake it: no timer,
+     * fd or job. 0: after 1 s, if there is no other thread either; positive: after that time, also
+     * if another thread may come; negative: never. It says so once and goes on sleeping. */
+    kio_duration stuck_after;
     struct kio_hooks hooks;
 };
 
@@ -70,8 +75,8 @@ struct kio_runtime_config {
  *
  * Returns: 0
  * Errors:  -ENOMEM; -EINVAL: workers above 1024, a negative duration, a paused clock on
- *          multi_thread; -EMFILE, -ENFILE: no fd left; -EAGAIN: no thread can be started. Nothing
- *          is left behind
+ *          multi_thread, a dump_signal that cannot be caught; -EMFILE, -ENFILE: no fd left;
+ *          -EAGAIN: no thread can be started. Nothing is left behind
  * Threads: any
  * Since:   0.1
  */

@@ -78,6 +78,7 @@ struct kio_mutex {
     /* private from here on */
     struct kio_lock_ lock;
     bool held;
+    const void *holder; /* a task, for the dump */
     struct kio_waiters_ line;
 };
 
@@ -85,6 +86,7 @@ struct kio_lock {
     KIO_ASYNC_FN(int); /* 0 */
     /* private from here on */
     struct kio_mutex *of;
+    const void *task; /* whose poll asked last */
     bool waiting, granted;
     struct kio_waiter_ waiter;
 };
@@ -116,6 +118,7 @@ struct kio_rwlock {
     struct kio_lock_ lock;
     bool writing;
     size_t readers;
+    const void *holder; /* the writer's task, for the dump */
     struct kio_waiters_ line;
 };
 
@@ -123,6 +126,7 @@ struct kio_rw_guard {
     KIO_ASYNC_FN(int); /* 0 */
     /* private from here on */
     struct kio_rwlock *of;
+    const void *task; /* whose poll asked last */
     bool write, waiting, granted;
     struct kio_waiter_ waiter;
 };
@@ -213,6 +217,7 @@ struct kio_once_cell {
     /* private from here on */
     struct kio_lock_ lock;
     uint8_t state;
+    const void *holder; /* the task that initialises, for the dump */
     struct kio_waiters_ line;
 };
 
@@ -220,6 +225,7 @@ struct kio_once_init {
     KIO_ASYNC_FN(int); /* 1: this one initialises; 0: it is initialised */
     /* private from here on */
     struct kio_once_cell *of;
+    const void *task; /* whose poll asked last */
     bool waiting, granted;
     struct kio_waiter_ waiter;
 };

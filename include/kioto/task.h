@@ -109,8 +109,8 @@ static inline uint64_t kio_task_id(const struct kio_join_handle *handle)
 /* kio_current_task_id(): of the task that runs on this thread; 0: none. */
 KIO_API uint64_t kio_current_task_id(void);
 
-/* kio_task_set_name(name): names the running task, for messages and dumps; name is borrowed until
- * the task ends. Returns 0, -ENOMEM, or -EINVAL outside a task. */
+/* kio_task_set_name(name): names the running task, for messages and dumps; name is copied. Returns
+ * 0, -ENOMEM, or -EINVAL outside a task. */
 KIO_API int kio_task_set_name(const char *name);
 
 struct kio_yield {

@@ -29,7 +29,7 @@ struct kio_test_ {
 
 KIO_API void kio_test_begin_(struct kio_test_ *test, uint64_t seeds, const char *name);
 KIO_API bool kio_test_next_(struct kio_test_ *test);
-KIO_API void kio_test_result_(struct kio_test_ *test, int result);
+KIO_API void kio_test_result_(struct kio_test_ *test, size_t size, const void *result);
 
 /**
  * kio_test(seeds, name, .param = v, …): run an async function under the seeds 1 to `seeds`.
@@ -52,8 +52,7 @@ KIO_API void kio_test_result_(struct kio_test_ *test, int result);
         while (kio_test_next_(&test_)) {                                                           \
             __typeof__(((struct name_ *)0)->out) result_ =                                         \
                 kio_runtime_block_on(test_.rt, name_ __VA_OPT__(, ) __VA_ARGS__);                  \
-            (void)result_;                                                                         \
-            kio_test_result_(&test_, _Generic(result_, int: *(int *)(void *)&result_, default: 0)); \
+            kio_test_result_(&test_, _Generic(result_, int: sizeof(int), default: 0), &result_);   \
         }                                                                                          \
         test_.failed;                                                                              \
     })

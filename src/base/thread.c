@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 static int start_blocked(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *),
                          void *arg)
@@ -36,4 +37,26 @@ int ki_thread_start(pthread_t *thread, void *(*run)(void *), void *arg, size_t s
     snprintf(text, sizeof text, "%.10s-%u", name, number % 10000);
     pthread_setname_np(*thread, text);
     return 0;
+}
+
+/* Thread sanitizer has a thread of its own. */
+#if defined(__SANITIZE_THREAD__)
+#define KI_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define KI_TSAN 1
+#endif
+#endif
+#ifndef KI_TSAN
+#define KI_TSAN 0
+#endif
+
+ki_atomic(int) ki_thread_idlers = KI_TSAN;
+
+int ki_thread_count(void)
+{
+    struct stat st;
+
+    /* A directory's links: itself, its entry in the parent, and one for each directory in it. */
+    return stat("/proc/self/task", &st) || st.st_nlink < 3 ? -1 : (int)st.st_nlink - 2;
 }

@@ -3,6 +3,8 @@
 #ifndef KI_BASE_THREAD_H
 #define KI_BASE_THREAD_H
 
+#include "atomic.h"
+
 #include <kioto/config.h>
 
 #include <pthread.h>
@@ -11,5 +13,11 @@
  * system's default. 0 or a negative errno. */
 KIO_MUST_USE int ki_thread_start(pthread_t *thread, void *(*run)(void *), void *arg,
                                  size_t stack_size, const char *name, unsigned number);
+
+/* Threads of this process; -1: not known. */
+int ki_thread_count(void);
+
+/* Threads of Kioto's own that wake nobody on their own account: a deadlock's report leaves them out. */
+extern ki_atomic(int) ki_thread_idlers;
 
 #endif

@@ -152,6 +152,47 @@ void ki_driver_start_at(struct ki_driver *d, int64_t at_ns)
     ki_wheel_init(&d->wheel, at_ns);
 }
 
+/* ---- the alarm ---------------------------------------------------------------------------- */
+
+/* The sleepers' timerfd goes off at the earlier of what is set and at_ns. */
+static void set_alarm(struct ki_drivers *all, int64_t at_ns)
+{
+    /* relaxed look first: mostly an earlier one is set. The lock keeps an earlier setting from
+     * being overwritten by a later one. */
+    if (ki_load_relaxed(&all->alarm_ns) <= at_ns)
+        return;
+    ki_lock(&all->alarm_lock, KI_RANK_LEAF);
+    if (ki_load_relaxed(&all->alarm_ns) > at_ns) {
+        ki_store_relaxed(&all->alarm_ns, at_ns);
+        ki_poller_set_timer(&all->poller, at_ns);
+    }
+    ki_unlock(&all->alarm_lock, KI_RANK_LEAF);
+}
+
+/* It fired: it has to be set again. */
+static void took_alarm(struct ki_drivers *all, const struct ki_polled *seen)
+{
+    if (kio_unlikely_(seen->timer))
+        ki_store_relaxed(&all->alarm_ns, INT64_MAX); /* relaxed: as in set_alarm */
+}
+
+static void alarm_in(struct ki_park *park, int64_t max_ns)
+{
+    struct ki_drivers *all = (struct ki_drivers *)park;
+
+    /* One clock reading a park, not one a poll. */
+    set_alarm(all, ki_clock_add(ki_clock_now(), max_ns));
+}
+
+/* current_thread's waits have a timeout of their own; its timerfd is made when it is first wanted. */
+static void alarm_alone(struct ki_park *park, int64_t max_ns)
+{
+    struct ki_drivers *all = (struct ki_drivers *)park;
+
+    if (ki_poller_need_timer(&all->poller))
+        alarm_in(park, max_ns);
+}
+
 /* ---- current_thread ----------------------------------------------------------------------- */
 
 static void turn_paused(struct ki_drivers *all, struct ki_driver *d, int64_t max_ns)
@@ -167,12 +208,13 @@ static void turn_paused(struct ki_drivers *all, struct ki_driver *d, int64_t max
         busy = all->busy(all->busy_arg) != 0;
     }
     ki_poller_wait(&all->poller, 0, &seen);
-    if (max_ns != 0 && !seen.count && !seen.woken) {
+    if (max_ns != 0 && !seen.count && !seen.woken && !seen.timer) {
         if (busy || ki_wheel_earliest(&d->wheel) == INT64_MAX)
             ki_poller_wait(&all->poller, max_ns, &seen);
         else
             ki_driver_step(d, INT64_MAX - 1);
     }
+    took_alarm(all, &seen);
     ki_poller_deliver(&seen);
 }
 
@@ -204,6 +246,7 @@ static unsigned turn_alone(struct ki_park *park, void *local, int64_t max_ns)
             wait_ns = until;
     }
     ki_poller_wait(&all->poller, wait_ns, &seen);
+    took_alarm(all, &seen);
     if (d->wheel.count)
         fire(d, ki_clock_refresh(&d->clock));
     ki_poller_deliver(&seen);
@@ -211,29 +254,6 @@ static unsigned turn_alone(struct ki_park *park, void *local, int64_t max_ns)
 }
 
 /* ---- multi_thread ------------------------------------------------------------------------- */
-
-/* The sleepers' timerfd goes off at the earlier of what is set and at_ns. */
-static void set_alarm(struct ki_drivers *all, int64_t at_ns)
-{
-    /* relaxed look first: mostly an earlier one is set. The lock keeps an earlier setting from
-     * being overwritten by a later one. */
-    if (ki_load_relaxed(&all->alarm_ns) <= at_ns)
-        return;
-    ki_lock(&all->alarm_lock, KI_RANK_LEAF);
-    if (ki_load_relaxed(&all->alarm_ns) > at_ns) {
-        ki_store_relaxed(&all->alarm_ns, at_ns);
-        ki_poller_set_timer(&all->poller, at_ns);
-    }
-    ki_unlock(&all->alarm_lock, KI_RANK_LEAF);
-}
-
-static void alarm_in(struct ki_park *park, int64_t max_ns)
-{
-    struct ki_drivers *all = (struct ki_drivers *)park;
-
-    /* One clock reading a park, not one a poll. */
-    set_alarm(all, ki_clock_add(ki_clock_now(), max_ns));
-}
 
 static int64_t earliest_of_all(struct ki_drivers *all)
 {
@@ -266,8 +286,7 @@ static unsigned turn_shared(struct ki_park *park, void *local, int64_t max_ns)
     if (max_ns != 0 && (next = earliest_of_all(all)) != INT64_MAX)
         set_alarm(all, next);
     ki_poller_wait(&all->poller, max_ns, &seen);
-    if (seen.timer)
-        ki_store_relaxed(&all->alarm_ns, INT64_MAX); /* it fired: it has to be set again */
+    took_alarm(all, &seen);
     if (earliest_of_all(all) != INT64_MAX)
         fire_all(all, ki_clock_refresh(&mine->clock));
     /* The one who took the alarm may be busy for long: the sleepers need one. */
@@ -282,12 +301,6 @@ static unsigned turn_shared(struct ki_park *park, void *local, int64_t max_ns)
 static void unpark(struct ki_park *park)
 {
     ki_poller_wake(&((struct ki_drivers *)park)->poller);
-}
-
-static void no_alarm(struct ki_park *park, int64_t max_ns)
-{
-    (void)park;
-    (void)max_ns;
 }
 
 struct ki_drivers *ki_drivers_new(unsigned count, bool shared, int *err)
@@ -305,7 +318,7 @@ struct ki_drivers *ki_drivers_new(unsigned count, bool shared, int *err)
     all->park = (struct ki_park){
         .turn = shared ? turn_shared : turn_alone,
         .unpark = unpark,
-        .alarm = shared ? alarm_in : no_alarm,
+        .alarm = shared ? alarm_in : alarm_alone,
     };
     all->count = count;
     all->shared = shared;

@@ -33,6 +33,18 @@ static int close_with(struct ki_poller *p, int err)
     return err;
 }
 
+static int open_timer(struct ki_poller *p)
+{
+    int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    int err = fd < 0 ? -errno : add_own(p, fd, KI_TOKEN_TIMER);
+
+    if (!err)
+        p->timer_fd = fd;
+    else if (fd >= 0)
+        close(fd);
+    return err;
+}
+
 int ki_poller_open(struct ki_poller *p, bool with_timer)
 {
     int err = 0;
@@ -45,13 +57,14 @@ int ki_poller_open(struct ki_poller *p, bool with_timer)
     if (p->wake_fd < 0)
         return close_with(p, -errno);
     err = add_own(p, p->wake_fd, KI_TOKEN_WAKE);
-    if (err || !with_timer)
-        return err ? close_with(p, err) : 0;
-    p->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (p->timer_fd < 0)
-        return close_with(p, -errno);
-    err = add_own(p, p->timer_fd, KI_TOKEN_TIMER);
+    if (!err && with_timer)
+        err = open_timer(p);
     return err ? close_with(p, err) : 0;
+}
+
+bool ki_poller_need_timer(struct ki_poller *p)
+{
+    return p->timer_fd >= 0 || !open_timer(p);
 }
 
 void ki_poller_close(struct ki_poller *p)
@@ -67,7 +80,10 @@ int ki_poller_add(struct ki_poller *p, int fd, uint64_t token)
         .data.u64 = token,
     };
 
-    return epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
+    if (epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, fd, &ev))
+        return -errno;
+    ki_fetch_add_relaxed(&p->fds, 1);
+    return 0;
 }
 
 void ki_poller_remove(struct ki_poller *p, int fd)
@@ -76,6 +92,7 @@ void ki_poller_remove(struct ki_poller *p, int fd)
 
     /* Fails only for an fd that is not registered: nothing to undo then. */
     (void)epoll_ctl(p->epoll_fd, EPOLL_CTL_DEL, fd, &unused);
+    ki_fetch_sub_relaxed(&p->fds, 1);
 }
 
 static unsigned bits_of(uint32_t events)

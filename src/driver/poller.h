@@ -6,12 +6,15 @@
 #ifndef KI_DRIVER_POLLER_H
 #define KI_DRIVER_POLLER_H
 
+#include "../base/atomic.h"
+
 #include <kioto/config.h>
 
 struct ki_poller {
     int epoll_fd;
     int wake_fd;  /* eventfd, edge-triggered, never read: each write wakes one waiter */
     int timer_fd; /* timerfd, edge-triggered; -1: none (the waiter's timeout serves) */
+    ki_atomic(uint32_t) fds; /* registered; relaxed: who registers the last one knows it */
 };
 
 /* Events a wait fetches at once: the rest stays in the kernel's list, in order, for this worker's
@@ -34,6 +37,8 @@ struct ki_polled {
 /* 0 or a negative errno; with_timer: make the timerfd too. */
 KIO_MUST_USE int ki_poller_open(struct ki_poller *p, bool with_timer);
 void ki_poller_close(struct ki_poller *p);
+/* Makes the timerfd if there is none; false: it cannot. One thread at a time. */
+KIO_MUST_USE bool ki_poller_need_timer(struct ki_poller *p);
 
 /* token: what readiness.c gave; the fd must be non-blocking. 0 or a negative errno. */
 KIO_MUST_USE int ki_poller_add(struct ki_poller *p, int fd, uint64_t token);

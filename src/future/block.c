@@ -17,7 +17,7 @@ void ki_block_thread(kio_future *f, const char *call)
 
         if (kio_poll_(f, &cx) == KIO_READY)
             break;
-        ki_thread_waker_sleep(w, seen);
+        ki_thread_waker_sleep(w, seen, -1);
     }
     ki_thread_waker_put(w);
 }

@@ -74,3 +74,12 @@ struct ki_rand *ki_fair_from(struct ki_rand *rand)
     fair = rand;
     return before;
 }
+
+void ki_arms_each(const struct kio_arms_ *arms, void (*each)(void *arg, const kio_future *member),
+                  void *arg)
+{
+    for (unsigned i = 0; i < arms->count; i++) {
+        if (arms->at[i])
+            each(arg, arms->at[i]);
+    }
+}

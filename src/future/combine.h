@@ -12,6 +12,12 @@ void ki_take_in(kio_future *f, kio_future *inner, const char *call);
  * others are dropped. */
 kio_poll ki_finish_with_kept(kio_future *f);
 
+/* For the types' `members`. */
+void ki_arms_each(const struct kio_arms_ *arms, void (*each)(void *arg, const kio_future *member),
+                  void *arg);
+void ki_many_each(const struct kio_many_ *many, void (*each)(void *arg, const kio_future *member),
+                  void *arg);
+
 /* A negative result, or 0. */
 int ki_error_of(const kio_future *f);
 

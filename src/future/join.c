@@ -49,8 +49,15 @@ static kio_poll join_poll(kio_future *f, kio_context *cx)
     return ki_finish_with_kept(f);
 }
 
+static void join_members(const kio_future *f, void (*each)(void *arg, const kio_future *member),
+                         void *arg)
+{
+    ki_arms_each(&((const struct kio_join *)f)->arms, each, arg);
+}
+
 static const kio_future_type join_type = {
     .name = "kio_join",
+    .members = join_members,
     .size = sizeof(struct kio_join),
     .poll = join_poll,
 };
@@ -75,8 +82,15 @@ static kio_poll try_join_poll(kio_future *f, kio_context *cx)
     return ki_finish_with_kept(f);
 }
 
+static void try_join_members(const kio_future *f, void (*each)(void *arg, const kio_future *member),
+                             void *arg)
+{
+    ki_arms_each(&((const struct kio_try_join *)f)->arms, each, arg);
+}
+
 static const kio_future_type try_join_type = {
     .name = "kio_try_join",
+    .members = try_join_members,
     .size = sizeof(struct kio_try_join),
     .poll = try_join_poll,
     .out_offset = offsetof(struct kio_try_join, out),

@@ -21,8 +21,15 @@ static void join_all_drop(kio_future *f)
     ki_many_drop(&((struct kio_join_all *)f)->many);
 }
 
+static void join_all_members(const kio_future *f, void (*each)(void *arg, const kio_future *member),
+                             void *arg)
+{
+    ki_many_each(&((const struct kio_join_all *)f)->many, each, arg);
+}
+
 static const kio_future_type join_all_type = {
     .name = "kio_join_all",
+    .members = join_all_members,
     .size = sizeof(struct kio_join_all),
     .poll = join_all_poll,
     .drop = join_all_drop,
@@ -61,8 +68,15 @@ static void try_join_all_drop(kio_future *f)
     ki_many_drop(&((struct kio_try_join_all *)f)->many);
 }
 
+static void try_join_all_members(const kio_future *f, void (*each)(void *arg, const kio_future *member),
+                                 void *arg)
+{
+    ki_many_each(&((const struct kio_try_join_all *)f)->many, each, arg);
+}
+
 static const kio_future_type try_join_all_type = {
     .name = "kio_try_join_all",
+    .members = try_join_all_members,
     .size = sizeof(struct kio_try_join_all),
     .poll = try_join_all_poll,
     .drop = try_join_all_drop,
@@ -103,8 +117,16 @@ static void select_all_drop(kio_future *f)
     ki_many_drop(&((struct kio_select_all *)f)->many);
 }
 
+static void select_all_members(const kio_future *f, void (*each)(void *arg, const kio_future *member),
+                               void *arg)
+{
+    ki_many_each(&((const struct kio_select_all *)f)->many, each, arg);
+}
+
 static const kio_future_type select_all_type = {
     .name = "kio_select_all",
+    .kind = KIO_KIND_ANY,
+    .members = select_all_members,
     .size = sizeof(struct kio_select_all),
     .poll = select_all_poll,
     .drop = select_all_drop,

@@ -163,3 +163,10 @@ void ki_many_drop(struct kio_many_ *many)
     many->todo = many->nodes = NULL;
     ki_nodes_put(nodes);
 }
+
+void ki_many_each(const struct kio_many_ *many, void (*each)(void *arg, const kio_future *member),
+                  void *arg)
+{
+    for (size_t i = 0; i < many->count; i++)
+        each(arg, ki_many_at(many, i));
+}

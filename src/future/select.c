@@ -41,8 +41,16 @@ static kio_poll select_poll(kio_future *f, kio_context *cx)
     return ki_finish_with_kept(f);
 }
 
+static void select_members(const kio_future *f, void (*each)(void *arg, const kio_future *member),
+                           void *arg)
+{
+    ki_arms_each(&((const struct kio_select *)f)->arms, each, arg);
+}
+
 static const kio_future_type select_type = {
     .name = "kio_select",
+    .kind = KIO_KIND_ANY,
+    .members = select_members,
     .size = sizeof(struct kio_select),
     .poll = select_poll,
     .out_offset = offsetof(struct kio_select, out),

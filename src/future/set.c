@@ -120,8 +120,25 @@ static void set_drop(kio_future *f)
     }
 }
 
+static void future_set_members(const kio_future *f, void (*each)(void *arg, const kio_future *member),
+                               void *arg)
+{
+    struct block *first = ((const struct kio_future_set *)f)->blocks;
+    struct block *b = first;
+
+    while (b) {
+        for (uint32_t i = 0; i < b->cap; i++) {
+            if (b->at[i].future)
+                each(arg, b->at[i].future);
+        }
+        b = b->next == first ? NULL : b->next;
+    }
+}
+
 static const kio_future_type set_type = {
     .name = "kio_future_set",
+    .kind = KIO_KIND_ANY,
+    .members = future_set_members,
     .size = sizeof(struct kio_future_set),
     .poll = set_poll,
     .drop = set_drop,
@@ -288,8 +305,15 @@ static void next_drop(kio_future *f)
     self->future = NULL;
 }
 
+static void future_set_next_members(const kio_future *f, void (*each)(void *arg, const kio_future *member),
+                                    void *arg)
+{
+    each(arg, &((const struct kio_future_set_next *)f)->set->kio);
+}
+
 static const kio_future_type next_type = {
     .name = "kio_future_set_next",
+    .members = future_set_next_members,
     .size = sizeof(struct kio_future_set_next),
     .poll = next_poll,
     .drop = next_drop,

@@ -25,9 +25,10 @@ static inline uint32_t ki_thread_waker_count(struct ki_thread_waker *w)
     return ki_load_seq_cst(&w->wakes); /* pairs with the wake's increment: before the look */
 }
 
-static inline void ki_thread_waker_sleep(struct ki_thread_waker *w, uint32_t count)
+/* max_ns: negative: for ever. */
+static inline void ki_thread_waker_sleep(struct ki_thread_waker *w, uint32_t count, int64_t max_ns)
 {
-    ki_futex_wait(&w->wakes, count, -1);
+    ki_futex_wait(&w->wakes, count, max_ns);
 }
 
 #endif

@@ -22,14 +22,34 @@ static bool poll_handle(struct kio_join_handle *handle, struct ki_thread_waker *
     return kio_poll_(&handle->kio, &cx) == KIO_READY;
 }
 
-static void wait_multi(struct kio_join_handle *handle, struct ki_thread_waker *waker)
+/* How long to sleep until the next look whether all workers sleep for good: seldom, in a runtime that
+ * has something to do. */
+static int64_t next_look(struct kio_runtime *rt, struct ki_stuck *stuck, int64_t step_ns)
 {
+    int64_t since_ns = stuck->since_ns;
+    int64_t in_ns = step_ns < 0 ? -1 : ki_stuck_look(rt, stuck);
+
+    if (step_ns < 0 || stuck->said)
+        return -1;
+    if (since_ns && stuck->since_ns == since_ns)
+        return in_ns;
+    return step_ns < 32 * rt->stuck_after_ns ? 2 * step_ns : step_ns;
+}
+
+static void wait_multi(struct kio_runtime *rt, struct kio_join_handle *handle,
+                       struct ki_thread_waker *waker)
+{
+    struct ki_stuck stuck = { 0 };
+    int64_t step_ns = rt->stuck_after_ns;
+
     for (;;) {
         uint32_t seen = ki_thread_waker_count(waker);
 
         if (poll_handle(handle, waker))
             return;
-        ki_thread_waker_sleep(waker, seen);
+        ki_thread_waker_sleep(waker, seen, step_ns);
+        if (ki_thread_waker_count(waker) == seen)
+            step_ns = next_look(rt, &stuck, step_ns);
     }
 }
 
@@ -69,7 +89,7 @@ static void leave_waiting(struct kio_runtime *rt, struct ki_waiting_thread *self
 
 /* The runner leaves: the others look whether to take over. A thread that joins the list later
  * finds that nobody runs, because it tries after it joined. */
-static void wake_waiting(struct kio_runtime *rt)
+void ki_runtime_wake_waiting(struct kio_runtime *rt)
 {
     ki_lock(&rt->waiting_lock, KI_RANK_RUNTIME);
     for (struct ki_waiting_thread *at = rt->waiting; at; at = at->next)
@@ -89,10 +109,10 @@ static void wait_current(struct kio_runtime *rt, struct kio_join_handle *handle,
         if (run_here(rt, handle))
             break;
         if (!poll_handle(handle, waker))
-            ki_thread_waker_sleep(waker, seen);
+            ki_thread_waker_sleep(waker, seen, -1);
     }
     leave_waiting(rt, &self);
-    wake_waiting(rt); /* whether it ran or not: nobody may be running now */
+    ki_runtime_wake_waiting(rt); /* whether it ran or not: nobody may be running now */
     if (!kio_is_over_(&handle->kio))
         poll_handle(handle, waker);
 }
@@ -141,7 +161,7 @@ void kio_root_run_(struct kio_runtime *rt, struct kio_nursery_ *made, void *out)
     if (rt->flavor == KIO_CURRENT_THREAD)
         wait_current(rt, &handle, waker);
     else
-        wait_multi(&handle, waker);
+        wait_multi(rt, &handle, waker);
     ki_thread_waker_put(waker);
     if (handle.out)
         ki_guard_fail((struct kio_place){ type->file, type->line },

@@ -7,6 +7,8 @@
 
 #define KI_WORKERS_MAX       1024
 #define KI_MAX_BLOCKING      512 /* as Tokio */
+#define KI_STUCK_AFTER       KIO_SEC
+#define KI_STUCK_MAX         (INT64_MAX / 64) /* it is doubled some times */
 #define KI_KEEP_ALIVE        (10 * KIO_SEC)
 
 static unsigned cpu_count(void)
@@ -54,7 +56,7 @@ int ki_config_complete(struct kio_runtime_config *c)
 
     if ((unsigned)c->flavor > KIO_DETERMINISTIC)
         return -EINVAL;
-    if (c->workers > KI_WORKERS_MAX || c->blocking_keep_alive < 0)
+    if (c->workers > KI_WORKERS_MAX || c->blocking_keep_alive < 0 || c->stuck_after > KI_STUCK_MAX)
         return -EINVAL;
     if (c->flavor == KIO_DETERMINISTIC) {
         c->start_paused = true;
@@ -73,6 +75,8 @@ int ki_config_complete(struct kio_runtime_config *c)
         c->blocking_keep_alive = KI_KEEP_ALIVE;
     if (!c->name)
         c->name = "kioto";
+    if (!c->stuck_after)
+        c->stuck_after = KI_STUCK_AFTER;
     if (!c->seed)
         c->seed = (uint64_t)ki_clock_now();
     return err;

@@ -3,7 +3,10 @@
 #include "../base/mem.h"
 #include "../future/guard.h"
 
+#include <kioto/debug.h>
+
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,9 +42,53 @@ static void on_pool_quiet(void *arg)
     ki_drivers_quiet(((struct kio_runtime *)arg)->drivers);
 }
 
+static void before_sleep(void *arg)
+{
+    ki_stuck_before_sleep(arg);
+}
+
 static unsigned jobs_busy(void *arg)
 {
     return ki_blocking_busy(((struct kio_runtime *)arg)->blocking);
+}
+
+/* ---- all of them --------------------------------------------------------------------------- */
+
+static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct kio_runtime *all;
+
+void ki_runtimes_lock(void)
+{
+    pthread_mutex_lock(&all_lock);
+}
+
+void ki_runtimes_unlock(void)
+{
+    pthread_mutex_unlock(&all_lock);
+}
+
+struct kio_runtime *ki_runtimes_first(void)
+{
+    return all;
+}
+
+static void enlist(struct kio_runtime *rt)
+{
+    ki_runtimes_lock();
+    rt->next = all;
+    all = rt;
+    ki_runtimes_unlock();
+}
+
+static void delist(struct kio_runtime *rt)
+{
+    struct kio_runtime **at;
+
+    ki_runtimes_lock();
+    for (at = &all; *at != rt; at = &(*at)->next)
+        ;
+    *at = rt->next;
+    ki_runtimes_unlock();
 }
 
 /* ---- making ------------------------------------------------------------------------------- */
@@ -52,6 +99,8 @@ static int open_sched(struct kio_runtime *rt, const struct kio_runtime_config *c
     if (!rt->sched)
         return -ENOMEM;
     rt->sched->hooks = c->hooks;
+    rt->sched->before_sleep = before_sleep;
+    rt->sched->before_sleep_arg = rt;
     if (rt->flavor == KIO_CURRENT_THREAD) {
         ki_current_open(rt->sched, &rt->drivers->park, &rt->drivers->each[0], c->seed, rt->seeded);
         return 0;
@@ -87,6 +136,7 @@ static void release(struct kio_runtime *rt)
     if (rt->sched)
         ki_sched_put(rt->sched);
     ki_drivers_free(rt->drivers);
+    pthread_mutex_destroy(&rt->looking);
     ki_mem_free(rt);
 }
 
@@ -114,6 +164,8 @@ int kio_runtime_new(struct kio_runtime **out, const struct kio_runtime_config *c
     int err = ki_config_complete(&c);
 
     *out = NULL;
+    if (!err && c.dump_signal)
+        err = kio_dump_on_signal(c.dump_signal);
     if (err)
         return err;
     rt = ki_mem_zalloc(sizeof *rt);
@@ -121,13 +173,17 @@ int kio_runtime_new(struct kio_runtime **out, const struct kio_runtime_config *c
         return -ENOMEM;
     rt->seeded = c.flavor == KIO_DETERMINISTIC;
     rt->flavor = rt->seeded ? KIO_CURRENT_THREAD : c.flavor;
+    pthread_mutex_init(&rt->looking, NULL);
     rt->hooks = c.hooks;
+    rt->stuck_after_ns = c.stuck_after;
+    rt->stuck_asked = config && config->stuck_after > 0;
     strncpy(rt->name, c.name, sizeof rt->name - 1);
     err = open_parts(rt, &c);
     if (err) {
         release(rt);
         return err;
     }
+    enlist(rt);
     *out = rt;
     return 0;
 }
@@ -154,8 +210,11 @@ unsigned kio_runtime_workers(const struct kio_runtime *rt)
 static int close_current(struct kio_runtime *rt)
 {
     struct ki_context before = ki_context_set((struct ki_context){ rt, driver_of(rt, 0) });
-    int err = ki_current_close(rt->sched);
+    int err;
 
+    pthread_mutex_lock(&rt->looking); /* a dump takes the runtime for a moment */
+    err = ki_current_close(rt->sched);
+    pthread_mutex_unlock(&rt->looking);
     ki_context_set(before);
     if (err == -EBUSY)
         ki_guard_fail((struct kio_place){ NULL, 0 },
@@ -203,5 +262,6 @@ void kio_runtime_free(struct kio_runtime *rt)
     if (!rt)
         return;
     (void)kio_runtime_shutdown(rt, -1); /* waits for ever, so it ends well */
+    delist(rt);
     release(rt);
 }

@@ -118,6 +118,12 @@ static const kio_future_type job_type = {
     .out_size = sizeof(void *),
 };
 
+static void job_over(struct ki_task *task, uintptr_t how)
+{
+    ki_store_relaxed(&task->state, 0); /* ki_task_over publishes it */
+    ki_task_over(task, how, NULL);
+}
+
 static void job_run(struct ki_job *job)
 {
     struct job_frame *frame = ki_container(job, struct job_frame, job);
@@ -125,15 +131,17 @@ static void job_run(struct ki_job *job)
     uintptr_t how = KI_JOIN_ABORTED;
 
     if (!ki_task_abort_asked(task)) {
+        /* relaxed: for the dump alone; an or, because an abort's wake leaves a bit there */
+        ki_fetch_or_relaxed(&task->state, KI_TASK_RUNNING);
         frame->out = frame->fn(frame->arg);
         how = KI_JOIN_DONE;
     }
-    ki_task_over(task, how, NULL);
+    job_over(task, how);
 }
 
 static void job_cancel(struct ki_job *job)
 {
-    ki_task_over(task_of(ki_container(job, struct job_frame, job)), KI_JOIN_ABORTED, NULL);
+    job_over(task_of(ki_container(job, struct job_frame, job)), KI_JOIN_ABORTED);
 }
 
 int kio_spawn_blocking_(struct kio_join_handle *handle, kio_blocking_fn fn, void *arg,
@@ -156,12 +164,13 @@ int kio_spawn_blocking_(struct kio_join_handle *handle, kio_blocking_fn fn, void
         if (rt->seeded)
             return kio_task_start_(rt, &made, handle, scope);
         task->flags |= KI_TASK_BLOCKING;
-        ki_store_relaxed(&task->state, 0); /* never queued */
+        ki_store_relaxed(&task->state, KI_TASK_JOB); /* never queued */
         if (handle)
             build_handle(handle, &made, scope);
         made.error = ki_blocking_submit(rt->blocking, &frame->job, KI_LANE_JOBS);
         if (made.error) {
             made.task = NULL;
+            ki_store_relaxed(&task->state, 0);
             ki_task_release(task, nest_of(w));
         }
         if (!w)

@@ -21,12 +21,14 @@
  * exchanges asleep to 0. An eventfd that was written before the thread sleeps ends that sleep.
  */
 #include "sched.h"
+#include "../base/clock.h"
 #include "../base/mem.h"
 #include "../base/cpu.h"
 #include "../future/combine.h"
 #include "../future/guard.h"
 
 #include <errno.h>
+#include <sched.h>
 
 /* Seeded: how far from the queue's head the next task is chosen. */
 #define KI_PICK 64
@@ -42,6 +44,14 @@ struct ki_current {
     KI_CACHE_ALIGNED ki_atomic(uintptr_t) inbox;
     ki_atomic(uint32_t) asleep;
     ki_atomic(uint32_t) running;
+    ki_atomic(struct asked *) asked; /* see ki_current_ask */
+};
+
+/* Something that another thread wants done between two polls. On that thread's stack. */
+struct asked {
+    void (*fn)(void *arg);
+    void *arg;
+    ki_atomic(uint32_t) done; /* a futex */
 };
 
 static struct ki_current *current_of(struct ki_sched *sched)
@@ -232,6 +242,7 @@ static void sleep_until_woken(struct ki_current *cur)
 {
     if (cur->base.hooks.on_park)
         cur->base.hooks.on_park(cur->base.hooks.arg);
+    cur->base.before_sleep(cur->base.before_sleep_arg);
     /* seq_cst: before the look at the inbox: see the race above. */
     ki_store_seq_cst(&cur->asleep, 1);
     turn(cur, ki_load_seq_cst(&cur->inbox) || cur->head ? 0 : -1);
@@ -259,6 +270,18 @@ static void run_some_seeded(struct ki_current *cur)
         run_task(cur, task);
 }
 
+static KIO_COLD void answer(struct ki_current *cur)
+{
+    /* acquire: pairs with post; it is ours now */
+    struct asked *asked = ki_xchg_acquire(&cur->asked, NULL);
+
+    if (!asked)
+        return;
+    asked->fn(asked->arg);
+    ki_store_release(&asked->done, 1); /* pairs with wait_answer; the asker may be gone after it */
+    ki_futex_wake(&asked->done, 1);
+}
+
 bool ki_current_run(struct ki_sched *sched, bool (*done)(void *), void *arg)
 {
     struct ki_current *cur = current_of(sched);
@@ -274,6 +297,8 @@ bool ki_current_run(struct ki_sched *sched, bool (*done)(void *), void *arg)
     if (cur->seeded)
         before_fair = ki_fair_from(&cur->order);
     while (!done(arg)) {
+        if (kio_unlikely_(ki_load_relaxed(&cur->asked) != NULL)) /* answer takes it */
+            answer(cur);
         drain(cur);
         if (kio_unlikely_(cur->seeded))
             run_some_seeded(cur);
@@ -350,7 +375,74 @@ int ki_current_close(struct ki_sched *sched)
     return 0;
 }
 
+/* ---- asking ------------------------------------------------------------------------------- */
+
+/* How often who asks looks whether the thread has left meanwhile. */
+#define KI_ASK_STEP_NS 10000000
+
+static bool post(struct ki_current *cur, struct asked *asked)
+{
+    struct asked *none = NULL;
+
+    /* acq_rel: pairs with answer. Before the unpark, which ends the sleep that misses it. */
+    if (!ki_cas_strong_acq_rel(&cur->asked, &none, asked))
+        return false;
+    cur->base.park->unpark(cur->base.park);
+    return true;
+}
+
+/* False: not begun by then, and taken back. */
+static bool wait_answer(struct ki_current *cur, struct asked *asked)
+{
+    ki_futex_wait(&asked->done, 0, KI_ASK_STEP_NS);
+    if (!ki_load_acquire(&asked->done)) { /* acquire: pairs with answer */
+        struct asked *mine = asked;
+
+        if (ki_cas_strong_acq_rel(&cur->asked, &mine, NULL))
+            return false;
+        while (!ki_load_acquire(&asked->done))
+            ki_futex_wait(&asked->done, 0, -1);
+    }
+    return true;
+}
+
+int ki_current_ask(struct ki_sched *sched, void (*fn)(void *), void *arg, int64_t timeout_ns,
+                   uint64_t *polled)
+{
+    struct ki_current *cur = current_of(sched);
+    int64_t limit = ki_clock_add(ki_clock_now(), timeout_ns);
+    struct kio_wakeable *at;
+
+    if (ki_worker_here == &cur->worker) {
+        fn(arg);
+        return 0;
+    }
+    do {
+        struct asked asked = { .fn = fn, .arg = arg };
+
+        if (!ki_xchg_acquire(&cur->running, 1)) { /* as ki_current_run */
+            fn(arg);
+            ki_store_release(&cur->running, 0);
+            return 0;
+        }
+        if (post(cur, &asked) ? wait_answer(cur, &asked) : (sched_yield(), false))
+            return 0;
+    } while (ki_clock_now() < limit);
+    /* relaxed: see ki_worker_poll; a task's header stays one */
+    at = ki_bare_load_relaxed(&cur->worker.run.self);
+    *polled = at ? ki_task_id(ki_task_of(at)) : 0;
+    return -EBUSY;
+}
+
 size_t ki_current_depth(struct ki_sched *sched)
 {
     return current_of(sched)->depth;
+}
+
+bool ki_current_quiet(struct ki_sched *sched, uint64_t *polls)
+{
+    struct ki_current *cur = current_of(sched);
+
+    *polls = ki_load_relaxed(&cur->worker.polls); /* a statistic */
+    return !cur->head && !ki_load_seq_cst(&cur->inbox);
 }

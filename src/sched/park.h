@@ -19,7 +19,7 @@ struct ki_park {
     unsigned (*turn)(struct ki_park *self, void *local, int64_t max_ns);
     /* Any thread: one sleeping worker, or the next to sleep, comes back. */
     void (*unpark)(struct ki_park *self);
-    /* multi_thread: sleepers must be woken within max_ns from now, even if nothing happens. */
+    /* Who sleeps must be woken within max_ns from now, even if nothing happens. */
     void (*alarm)(struct ki_park *self, int64_t max_ns);
 };
 

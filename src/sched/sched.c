@@ -52,9 +52,12 @@ kio_poll ki_worker_poll(struct ki_worker *w, struct ki_task *task, uintptr_t *ho
     kio_context cx = { .waker = ki_task_waker(task), .run = &w->run };
     kio_poll answer;
 
-    w->run = (struct kio_run){ .budget = KI_BUDGET, .self = &task->wakeable };
+    w->run.budget = KI_BUDGET;
+    w->run.yielded = false;
+    /* relaxed, here and below: a dump asks which worker polls what; nothing hangs on it */
+    ki_bare_store_relaxed(&w->run.self, &task->wakeable);
     ki_count(&w->polls);
-    ki_here.root = f;
+    ki_bare_store_relaxed(&ki_here.root, f);
     ki_here.task_name = ki_task_name(task);
     if (kio_unlikely_(ki_task_abort_asked(task))) {
         kio_drop_(f);
@@ -66,7 +69,7 @@ kio_poll ki_worker_poll(struct ki_worker *w, struct ki_task *task, uintptr_t *ho
         if (kio_unlikely_(answer == KIO_READY && f->state == KIO_KEPT))
             kio_drop_(f);
     }
-    ki_here.root = NULL;
+    ki_bare_store_relaxed(&ki_here.root, NULL);
     if (answer == KIO_READY)
         ki_count(&w->ended);
     return answer;

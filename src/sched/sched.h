@@ -35,6 +35,9 @@ struct ki_sched {
     ki_atomic(uint32_t) visitors;
     struct ki_park *park;   /* while open */
     struct kio_hooks hooks;
+    struct ki_lock look;     /* held while a dump looks at a task, see look.c */
+    void (*before_sleep)(void *arg); /* current_thread: nothing is left to run */
+    void *before_sleep_arg;
     struct ki_sched *pooled; /* link in the pool */
 };
 
@@ -128,6 +131,51 @@ KIO_MUST_USE int ki_multi_open(struct ki_sched *sched, const struct ki_multi_con
  * poll after timeout_ns (negative: wait for ever); call again. */
 int ki_multi_close(struct ki_sched *sched, int64_t timeout_ns);
 unsigned ki_multi_workers(struct ki_sched *sched);
+
+/* ---- looking at tasks: look.c ------------------------------------------------------------- */
+
+enum ki_task_is {
+    KI_IS_IDLE,
+    KI_IS_QUEUED,
+    KI_IS_RUNNING,
+    KI_IS_DONE,
+    KI_IS_ABORTED,
+    KI_IS_JOB, /* of the blocking pool, waiting for a thread */
+    KI_IS_JOB_RUNNING,
+};
+
+struct ki_looked {
+    struct ki_task *task;
+    uint64_t id;
+    enum ki_task_is is;
+    int worker;    /* running: on which worker; -1: not known any more */
+    bool walkable; /* its frame stands still while it is looked at, and its name */
+    bool unpolled; /* not polled since a look before this one */
+};
+
+/* Visits every task; current_thread: on its own thread, or while nobody runs it. What is visited is
+ * held: visit must not wake, block or lock anything of a rank below KI_RANK_SYNC. mark: later looks, and
+ * ki_look_unmoved(), tell who was polled since. */
+void ki_look(struct ki_sched *sched, bool mark, void (*visit)(const struct ki_looked *, void *),
+             void *arg);
+/* Whether the task has not been polled or woken since the last ki_look() that marked. */
+bool ki_look_unmoved(struct ki_task *task, uint64_t id);
+/* For who takes a task out of HELD: returns when nobody looks at it any more. */
+KIO_COLD void ki_look_wait(struct ki_task *task);
+
+/* Whether nothing has been woken that was not polled, or a worker looks for something. *polls: counts
+ * all polls. */
+bool ki_current_quiet(struct ki_sched *sched, uint64_t *polls);
+bool ki_multi_quiet(struct ki_sched *sched, uint64_t *polls);
+
+/* multi_thread: the worker that polls the task with this future, or -1. Inside the gate, under look. */
+int ki_multi_worker_of(struct ki_sched *sched, const kio_future *f);
+
+/* current_thread: calls fn on the thread that runs tasks, between two polls, or here if no thread
+ * does. 0, or -EBUSY: that thread has been in one poll for timeout_ns; fn was not called and will
+ * not be. *polled is the id of that poll's task then. */
+KIO_MUST_USE int ki_current_ask(struct ki_sched *sched, void (*fn)(void *), void *arg,
+                                int64_t timeout_ns, uint64_t *polled);
 
 /* The pool of schedulers. */
 KIO_MUST_USE struct ki_sched *ki_sched_get(enum kio_flavor flavor);

@@ -48,6 +48,7 @@ struct mworker {
     unsigned index;
     unsigned lifo_runs;
     pthread_t thread;
+    struct ki_here *here; /* of its thread, while that runs; under ki_sched.look */
     KI_CACHE_ALIGNED ki_atomic(struct ki_task *) lifo;
     uint64_t polls_seen; /* what who beat last saw in w.polls; under ki_multi.beat */
     struct ki_queue queue;
@@ -142,8 +143,12 @@ static void task_to_running(struct ki_task *task)
     /* An exchange: it acquires from every wake since the last poll, not only the first one. */
     uint32_t old = ki_xchg_acq_rel(&task->state, KI_TASK_LIVE | KI_TASK_RUNNING);
 
-    ki_assert((old & (KI_TASK_LIVE | KI_TASK_NOTIFIED | KI_TASK_RUNNING)) ==
-              (KI_TASK_LIVE | KI_TASK_NOTIFIED));
+    if (kio_unlikely_(old != (KI_TASK_LIVE | KI_TASK_NOTIFIED))) {
+        ki_assert((old & (KI_TASK_LIVE | KI_TASK_NOTIFIED | KI_TASK_RUNNING)) ==
+                  (KI_TASK_LIVE | KI_TASK_NOTIFIED));
+        if (old & KI_TASK_HELD)
+            ki_look_wait(task);
+    }
 }
 
 /* False: it was woken during the poll, and is NOTIFIED now. */
@@ -154,18 +159,26 @@ static bool task_to_idle(struct ki_task *task)
     /* acq_rel: pairs with task_notify and the next task_to_running. */
     if (ki_cas_strong_acq_rel(&task->state, &expected, KI_TASK_LIVE))
         return true;
-    ki_xchg_acq_rel(&task->state, KI_TASK_LIVE | KI_TASK_NOTIFIED);
-    return false;
+    /* Woken, or looked at by a dump, whose bit stays. acq_rel: as above. */
+    return !(ki_fetch_and_acq_rel(&task->state, ~KI_TASK_RUNNING) & KI_TASK_NOTIFIED);
 }
 
 static void task_to_notified(struct ki_task *task)
 {
-    ki_xchg_acq_rel(&task->state, KI_TASK_LIVE | KI_TASK_NOTIFIED); /* as task_to_idle */
+    /* as task_to_idle */
+    uint32_t old = ki_xchg_acq_rel(&task->state, KI_TASK_LIVE | KI_TASK_NOTIFIED);
+
+    if (kio_unlikely_(old & KI_TASK_HELD))
+        ki_look_wait(task);
 }
 
 static void task_to_over(struct ki_task *task)
 {
-    ki_xchg_acq_rel(&task->state, 0); /* pairs with task_notify: late wakes find nothing */
+    /* acq_rel: pairs with task_notify: late wakes find nothing */
+    uint32_t old = ki_xchg_acq_rel(&task->state, 0);
+
+    if (kio_unlikely_(old & KI_TASK_HELD))
+        ki_look_wait(task);
 }
 
 static void wake(struct kio_wakeable *self)
@@ -416,6 +429,13 @@ static void drop_all(struct mworker *w)
     ki_arena_each(arena, drop_task, w);
 }
 
+static void show_here(struct mworker *w, struct ki_here *here)
+{
+    ki_lock(&w->multi->base.look, KI_RANK_RUNTIME);
+    w->here = here;
+    ki_unlock(&w->multi->base.look, KI_RANK_RUNTIME);
+}
+
 static void *worker_main(void *arg)
 {
     struct mworker *w = arg;
@@ -423,6 +443,7 @@ static void *worker_main(void *arg)
 
     ki_worker_here = &w->w;
     ki_here = (struct ki_here){ .stack_base = __builtin_frame_address(0) };
+    show_here(w, &ki_here);
     m->config.on_thread(m->config.arg, w->index, true);
     while (!is_ending(m)) {
         struct ki_task *task = next_task(w);
@@ -432,6 +453,7 @@ static void *worker_main(void *arg)
         if (task)
             run_task(w, task);
     }
+    show_here(w, NULL);
     m->base.park->unpark(m->base.park); /* the next sleeper, that it may end too */
     /* acq_rel: the last one sees everything the others did. */
     if (ki_fetch_sub_acq_rel(&m->running, 1) == 2) {
@@ -459,6 +481,37 @@ struct ki_sched *ki_multi_new(void)
 unsigned ki_multi_workers(struct ki_sched *sched)
 {
     return multi_of(sched)->count;
+}
+
+bool ki_multi_quiet(struct ki_sched *sched, uint64_t *polls)
+{
+    struct ki_multi *m = multi_of(sched);
+    bool quiet;
+
+    *polls = 0;
+    if (!ki_sched_enter(sched))
+        return false;
+    quiet = ki_load_seq_cst(&m->idle.sleepers) == m->count && !work_anywhere(m);
+    for (unsigned i = 0; i < m->count; i++) {
+        *polls += ki_load_relaxed(&m->workers[i].w.polls); /* a statistic */
+        quiet &= !ki_load_relaxed(&m->workers[i].lifo);    /* a sleeper's is empty for good */
+    }
+    ki_sched_leave(sched);
+    return quiet;
+}
+
+int ki_multi_worker_of(struct ki_sched *sched, const kio_future *f)
+{
+    struct ki_multi *m = multi_of(sched);
+
+    for (unsigned i = 0; i < m->count; i++) {
+        struct ki_here *here = m->workers[i].here;
+
+        /* relaxed: see ki_worker_poll */
+        if (here && ki_bare_load_relaxed(&here->root) == f)
+            return (int)i;
+    }
+    return -1;
 }
 
 static int start_thread(struct ki_multi *m, struct mworker *w)

@@ -3,6 +3,8 @@
 #include "../future/guard.h"
 #include "../future/leaf.h"
 
+#include <stdio.h>
+
 /* Under the lock. */
 static bool arrive_locked(struct kio_barrier_wait *self)
 {
@@ -69,8 +71,20 @@ static void wait_drop(kio_future *f)
     kio_waker_drop(old);
 }
 
+static void barrier_waits(const kio_future *f, struct kio_waits *to)
+{
+    struct kio_barrier *b = ((const struct kio_barrier_wait *)f)->of;
+
+    to->what = "barrier";
+    to->at = b;
+    ki_sync_lock(&b->lock);
+    snprintf(to->text, sizeof to->text, "%zu of %zu have come", b->arrived, b->count);
+    ki_sync_unlock(&b->lock);
+}
+
 static const kio_future_type wait_type = {
     .name = "kio_barrier_wait",
+    .waits = barrier_waits,
     .size = sizeof(struct kio_barrier_wait),
     .poll = wait_poll,
     .drop = wait_drop,

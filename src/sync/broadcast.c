@@ -192,8 +192,16 @@ static void recv_drop(kio_future *f)
     kio_waker_drop(old);
 }
 
+static void recv_waits(const kio_future *f, struct kio_waits *to)
+{
+    to->what = "broadcast";
+    to->ends = true;
+    to->at = ((const struct kio_broadcast_recv *)f)->rx->channel;
+}
+
 static const kio_future_type recv_type = {
     .name = "kio_broadcast_recv",
+    .waits = recv_waits,
     .size = sizeof(struct kio_broadcast_recv),
     .poll = recv_poll,
     .drop = recv_drop,

@@ -205,8 +205,15 @@ static void cancelled_drop(kio_future *f)
     kio_waker_drop(old);
 }
 
+static void cancelled_waits(const kio_future *f, struct kio_waits *to)
+{
+    to->what = "cancel token";
+    to->at = ((const struct kio_cancelled *)f)->node;
+}
+
 static const kio_future_type cancelled_type = {
     .name = "kio_cancelled",
+    .waits = cancelled_waits,
     .size = sizeof(struct kio_cancelled),
     .poll = cancelled_poll,
     .drop = cancelled_drop,

@@ -439,9 +439,9 @@ static void send_drop(kio_future *f)
     send_leave((struct kio_send *)f);
 }
 
-static void chan_describe(const struct kio_chan_ *c, char *text, size_t cap)
+static void chan_describe(struct kio_chan_ *c, char *text, size_t cap)
 {
-    snprintf(text, cap, "channel %p, %zu queued", (const void *)c, c->buffer.count);
+    snprintf(text, cap, "channel %p, %zu queued", (void *)c, kio_chan_len_(c));
 }
 
 static void send_describe(const kio_future *f, char *text, size_t cap)
@@ -449,8 +449,36 @@ static void send_describe(const kio_future *f, char *text, size_t cap)
     chan_describe(((const struct kio_send *)f)->chan, text, cap);
 }
 
+/* What both ends show: how full it is, and what is known of the other end. */
+static void chan_waits_locked(const struct kio_chan_ *c, struct kio_waits *to)
+{
+    to->what = "channel";
+    to->at = c;
+    to->ends = true;
+    if (c->cap == SIZE_MAX)
+        snprintf(to->text, sizeof to->text, "%zu queued, %zu senders", c->buffer.count, c->senders);
+    else
+        snprintf(to->text, sizeof to->text, "%zu of %zu queued, %zu senders%s", c->buffer.count,
+                 c->cap, c->senders, c->line.first ? ", some wait" : "");
+}
+
+static void send_waits(const kio_future *f, struct kio_waits *to)
+{
+    const struct kio_send *self = (const struct kio_send *)f;
+    struct kio_chan_ *c = self->chan;
+
+    lock(c);
+    chan_waits_locked(c, to);
+    snprintf(to->text, sizeof to->text, "%zu of %zu queued, the receiver %s", c->buffer.count, c->cap,
+             c->receiver.to ? "waits" : "does not wait");
+    to->has = self->assigned;
+    ki_waiters_place(&c->line, &self->waiter, to);
+    unlock(c);
+}
+
 static const kio_future_type send_type = {
     .name = "kio_send",
+    .waits = send_waits,
     .size = sizeof(struct kio_send),
     .poll = send_poll,
     .drop = send_drop,
@@ -519,8 +547,14 @@ static void reserve_describe(const kio_future *f, char *text, size_t cap)
     chan_describe(((const struct kio_reserve *)f)->send.chan, text, cap);
 }
 
+static void reserve_waits(const kio_future *f, struct kio_waits *to)
+{
+    send_waits(&((const struct kio_reserve *)f)->send.kio, to);
+}
+
 static const kio_future_type reserve_type = {
     .name = "kio_reserve",
+    .waits = reserve_waits,
     .size = sizeof(struct kio_reserve),
     .poll = reserve_poll,
     .drop = reserve_drop,
@@ -763,8 +797,18 @@ static void recv_describe(const kio_future *f, char *text, size_t cap)
     chan_describe(((const struct kio_recv *)f)->chan, text, cap);
 }
 
+static void recv_waits(const kio_future *f, struct kio_waits *to)
+{
+    struct kio_chan_ *c = ((const struct kio_recv *)f)->chan;
+
+    lock(c);
+    chan_waits_locked(c, to);
+    unlock(c);
+}
+
 static const kio_future_type recv_type = {
     .name = "kio_recv",
+    .waits = recv_waits,
     .size = sizeof(struct kio_recv),
     .poll = recv_poll,
     .drop = recv_drop,
@@ -799,8 +843,14 @@ static void recv_many_drop(kio_future *f)
     recv_leave(&((struct kio_recv_many *)f)->recv);
 }
 
+static void recv_many_waits(const kio_future *f, struct kio_waits *to)
+{
+    recv_waits(&((const struct kio_recv_many *)f)->recv.kio, to);
+}
+
 static const kio_future_type recv_many_type = {
     .name = "kio_recv_many",
+    .waits = recv_many_waits,
     .size = sizeof(struct kio_recv_many),
     .poll = recv_many_poll,
     .drop = recv_many_drop,

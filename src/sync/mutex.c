@@ -7,15 +7,20 @@
 #include "../future/guard.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 /* Under the lock: the next in line gets it, or it is free. */
 static kio_waker hand_over_locked(struct kio_mutex *m)
 {
+    struct kio_lock *next;
+
     if (!m->line.first) {
         m->held = false;
         return (kio_waker){ NULL };
     }
-    ki_container(m->line.first, struct kio_lock, waiter)->granted = true;
+    next = ki_container(m->line.first, struct kio_lock, waiter);
+    next->granted = true;
+    m->holder = next->task;
     return ki_waiters_pop(&m->line);
 }
 
@@ -32,9 +37,11 @@ static kio_poll lock_poll(kio_future *f, kio_context *cx)
     ki_sync_lock(&m->lock);
     if (!self->granted && !self->waiting && !m->held) {
         m->held = true;
+        m->holder = ki_task_of_poll(cx);
         self->granted = true;
     }
     if (!self->granted) {
+        self->task = ki_task_of_poll(cx);
         old = ki_waiter_set(&self->waiter, cx->waker);
         if (!self->waiting)
             ki_waiters_push(&m->line, &self->waiter);
@@ -73,9 +80,28 @@ static void lock_drop(kio_future *f)
     kio_waker_wake(wake);
 }
 
+static void lock_waits(const kio_future *f, struct kio_waits *to)
+{
+    const struct kio_lock *self = (const struct kio_lock *)f;
+    struct kio_mutex *m = self->of;
+
+    to->what = "mutex";
+    to->at = m;
+    ki_sync_lock(&m->lock);
+    to->has = self->granted;
+    if (m->held) {
+        to->holder = m->holder;
+        if (!m->holder)
+            snprintf(to->text, sizeof to->text, "locked outside of tasks");
+    }
+    ki_waiters_place(&m->line, &self->waiter, to);
+    ki_sync_unlock(&m->lock);
+}
+
 static const kio_future_type lock_type = {
     .name = "kio_lock",
     .size = sizeof(struct kio_lock),
+    .waits = lock_waits,
     .poll = lock_poll,
     .drop = lock_drop,
     .out_offset = offsetof(struct kio_lock, out),
@@ -98,6 +124,8 @@ int kio_try_lock_(struct kio_lock *slot, struct kio_mutex *mutex, kio_future *sc
     ki_sync_lock(&mutex->lock);
     got = !mutex->held;
     mutex->held = true;
+    if (got)
+        mutex->holder = ki_here.root; /* no context here: the task by its frame */
     ki_sync_unlock(&mutex->lock);
     slot->granted = got;
     if (!got) {

@@ -7,6 +7,8 @@
 #include "../future/guard.h"
 #include "../future/leaf.h"
 
+#include <stdio.h>
+
 /* Under the lock: one notification, to the first in line or kept. */
 static kio_waker give_locked(struct kio_notify *n)
 {
@@ -114,8 +116,21 @@ static void notified_drop(kio_future *f)
     kio_waker_wake(wake);
 }
 
+static void notified_waits(const kio_future *f, struct kio_waits *to)
+{
+    struct kio_notify *n = ((const struct kio_notified *)f)->of;
+
+    to->what = "notify";
+    to->at = n;
+    ki_sync_lock(&n->lock);
+    to->has = ((const struct kio_notified *)f)->granted;
+    ki_waiters_place(&n->line, &((const struct kio_notified *)f)->waiter, to);
+    ki_sync_unlock(&n->lock);
+}
+
 static const kio_future_type notified_type = {
     .name = "kio_notified",
+    .waits = notified_waits,
     .size = sizeof(struct kio_notified),
     .poll = notified_poll,
     .drop = notified_drop,

@@ -3,16 +3,22 @@
 #include "../base/list.h"
 #include "../future/guard.h"
 
+#include <stdio.h>
+
 enum { EMPTY, BUSY, DONE };
 
 /* Under the lock: the turn goes to the first in line, or nobody has it. */
 static kio_waker give_up_locked(struct kio_once_cell *o)
 {
+    struct kio_once_init *next;
+
     if (!o->line.first) {
         o->state = EMPTY;
         return (kio_waker){ NULL };
     }
-    ki_container(o->line.first, struct kio_once_init, waiter)->granted = true;
+    next = ki_container(o->line.first, struct kio_once_init, waiter);
+    next->granted = true;
+    o->holder = next->task;
     return ki_waiters_pop(&o->line);
 }
 
@@ -27,8 +33,10 @@ static kio_poll once_poll(kio_future *f, kio_context *cx)
     f->state = f;
     ki_sync_lock(&o->lock);
     done = o->state == DONE;
+    self->task = ki_task_of_poll(cx);
     if (o->state == EMPTY) {
         o->state = BUSY;
+        o->holder = self->task;
         self->granted = true;
     }
     if (!done && !self->granted) {
@@ -73,8 +81,24 @@ static void once_drop(kio_future *f)
     kio_waker_wake(wake);
 }
 
+static void once_waits(const kio_future *f, struct kio_waits *to)
+{
+    const struct kio_once_init *self = (const struct kio_once_init *)f;
+    struct kio_once_cell *o = self->of;
+
+    to->what = "once";
+    to->at = o;
+    ki_sync_lock(&o->lock);
+    to->has = self->granted && o->state == BUSY;
+    if (o->state == BUSY)
+        to->holder = o->holder;
+    ki_waiters_place(&o->line, &self->waiter, to);
+    ki_sync_unlock(&o->lock);
+}
+
 static const kio_future_type once_type = {
     .name = "kio_once_init",
+    .waits = once_waits,
     .size = sizeof(struct kio_once_init),
     .poll = once_poll,
     .drop = once_drop,

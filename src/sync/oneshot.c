@@ -275,8 +275,16 @@ static void once_describe(const kio_future *f, char *text, size_t cap)
     snprintf(text, cap, "oneshot %p", (void *)((const struct kio_oneshot_recv *)f)->rx->once);
 }
 
+static void once_waits(const kio_future *f, struct kio_waits *to)
+{
+    to->what = "oneshot";
+    to->ends = true;
+    to->at = ((const struct kio_oneshot_recv *)f)->rx->once;
+}
+
 static const kio_future_type recv_type = {
     .name = "kio_oneshot_recv",
+    .waits = once_waits,
     .size = sizeof(struct kio_oneshot_recv),
     .poll = recv_poll,
     .drop = recv_drop,
@@ -334,8 +342,17 @@ static void closed_drop(kio_future *f)
         ki_cell_clear(&self->once->sender);
 }
 
+static void closed_waits(const kio_future *f, struct kio_waits *to)
+{
+    to->what = "oneshot";
+    to->ends = true;
+    to->at = ((const struct kio_oneshot_closed *)f)->once;
+    snprintf(to->text, sizeof to->text, "for the receiver to close or go");
+}
+
 static const kio_future_type closed_type = {
     .name = "kio_oneshot_closed",
+    .waits = closed_waits,
     .size = sizeof(struct kio_oneshot_closed),
     .poll = closed_poll,
     .drop = closed_drop,

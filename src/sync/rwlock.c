@@ -6,17 +6,21 @@
 #include "../base/list.h"
 #include "../future/guard.h"
 
+#include <stdio.h>
+
 static bool may_enter(const struct kio_rwlock *rw, bool write)
 {
     return !rw->writing && !(write && rw->readers);
 }
 
-static void enter(struct kio_rwlock *rw, bool write)
+static void enter(struct kio_rwlock *rw, const struct kio_rw_guard *g)
 {
-    if (write)
+    if (g->write) {
         rw->writing = true;
-    else
+        rw->holder = g->task;
+    } else {
         rw->readers++;
+    }
 }
 
 /* Lets in who may come now; called and returns with the lock. */
@@ -28,7 +32,7 @@ static void admit(struct kio_rwlock *rw)
 
         if (!may_enter(rw, g->write))
             return;
-        enter(rw, g->write);
+        enter(rw, g);
         g->granted = true;
         waker = ki_waiters_pop(&rw->line);
         ki_sync_unlock(&rw->lock);
@@ -48,8 +52,9 @@ static kio_poll rw_poll(kio_future *f, kio_context *cx)
     if (!kio_coop_may_(cx))
         return KIO_PENDING;
     ki_sync_lock(&rw->lock);
+    self->task = ki_task_of_poll(cx);
     if (!self->granted && !self->waiting && !rw->line.first && may_enter(rw, self->write)) {
-        enter(rw, self->write);
+        enter(rw, self);
         self->granted = true;
     }
     if (!self->granted) {
@@ -91,9 +96,30 @@ static void rw_drop(kio_future *f)
     kio_waker_drop(old);
 }
 
+static void rw_waits(const kio_future *f, struct kio_waits *to)
+{
+    const struct kio_rw_guard *self = (const struct kio_rw_guard *)f;
+    struct kio_rwlock *rw = self->of;
+
+    to->what = "rwlock";
+    to->at = rw;
+    ki_sync_lock(&rw->lock);
+    to->has = self->granted;
+    if (to->has)
+        snprintf(to->text, sizeof to->text, self->write ? "to write" : "to read");
+    else
+        snprintf(to->text, sizeof to->text, "to %s, %zu read it", self->write ? "write" : "read",
+                 rw->readers);
+    if (rw->writing)
+        to->holder = rw->holder;
+    ki_waiters_place(&rw->line, &self->waiter, to);
+    ki_sync_unlock(&rw->lock);
+}
+
 static const kio_future_type rw_type = {
     .name = "kio_read_lock or kio_write_lock",
     .size = sizeof(struct kio_rw_guard),
+    .waits = rw_waits,
     .poll = rw_poll,
     .drop = rw_drop,
     .out_offset = offsetof(struct kio_rw_guard, out),

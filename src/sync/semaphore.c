@@ -8,6 +8,7 @@
 #include "../future/leaf.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 /* Grants what can be granted; called and returns with the lock. */
 static void grant(struct kio_semaphore *s)
@@ -129,8 +130,24 @@ static void acquire_drop(kio_future *f)
     kio_waker_drop(old);
 }
 
+/* Permits belong to nobody: anybody may give them back. So there is no holder to name. */
+static void acquire_waits(const kio_future *f, struct kio_waits *to)
+{
+    const struct kio_acquire *self = (const struct kio_acquire *)f;
+    struct kio_semaphore *s = self->of;
+
+    to->what = "semaphore";
+    to->at = s;
+    ki_sync_lock(&s->lock);
+    to->has = self->granted;
+    snprintf(to->text, sizeof to->text, "%zu wanted, %zu free", self->need, s->permits);
+    ki_waiters_place(&s->line, &self->waiter, to);
+    ki_sync_unlock(&s->lock);
+}
+
 static const kio_future_type acquire_type = {
     .name = "kio_acquire",
+    .waits = acquire_waits,
     .size = sizeof(struct kio_acquire),
     .poll = acquire_poll,
     .drop = acquire_drop,

@@ -40,6 +40,26 @@ KIO_MUST_USE static inline kio_waker ki_waiter_set(struct kio_waiter_ *w, kio_wa
     return old;
 }
 
+/* For the dump, under the lock: w's place in the line, and how many are in it; as far as it is worth
+ * counting, because everybody in the line is asked. */
+static inline void ki_waiters_place(const struct ki_waiters *q, const struct kio_waiter_ *w,
+                                    struct kio_waits *to)
+{
+    for (const struct kio_waiter_ *at = q->first; at && to->line <= KIO_PLACES; at = at->next) {
+        to->line++;
+        if (at == w)
+            to->place = to->line;
+    }
+    if (w->prev && !to->place)
+        to->place = KIO_PLACES + 1;
+}
+
+/* Which task polls, for the dump; NULL: an executor of the user's own. */
+static inline const void *ki_task_of_poll(const kio_context *cx)
+{
+    return cx->run ? cx->run->self : NULL;
+}
+
 /* The lock inside a public struct. */
 static inline void ki_sync_lock(struct kio_lock_ *lock)
 {

@@ -178,8 +178,18 @@ static void changed_drop(kio_future *f)
     kio_waker_drop(old);
 }
 
+static void changed_waits(const kio_future *f, struct kio_waits *to)
+{
+    struct kio_watch_ *w = ((const struct kio_watch_changed *)f)->rx->watch;
+
+    to->what = "watch";
+    to->ends = true;
+    to->at = w;
+}
+
 static const kio_future_type changed_type = {
     .name = "kio_watch_changed",
+    .waits = changed_waits,
     .size = sizeof(struct kio_watch_changed),
     .poll = changed_poll,
     .drop = changed_drop,

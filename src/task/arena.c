@@ -227,7 +227,12 @@ static struct ki_task *slot_at(const struct ki_chunk *chunk, uint32_t i)
 
 void ki_arena_each(struct ki_arena *arena, void (*visit)(struct ki_task *, void *), void *arg)
 {
-    for (struct ki_chunk *chunk = arena->all; chunk; chunk = chunk->all) {
+    struct ki_chunk *first;
+
+    ki_lock(&arena->lock, KI_RANK_SLAB);
+    first = arena->all; /* behind it the list stays as it is */
+    ki_unlock(&arena->lock, KI_RANK_SLAB);
+    for (struct ki_chunk *chunk = first; chunk; chunk = chunk->all) {
         /* acquire: pairs with carve */
         uint32_t carved = ki_load_acquire(&chunk->carved);
 

@@ -80,7 +80,7 @@ void ki_arena_put(struct ki_arena *arena, struct ki_slots *slots, struct ki_task
  * anew. */
 void ki_arena_trim(struct ki_arena *arena);
 
-/* Calls visit for every slot ever carved, live or not. Not while slots come and go. */
+/* Calls visit for every slot ever carved, live or not. Those carved meanwhile may be left out. */
 void ki_arena_each(struct ki_arena *arena, void (*visit)(struct ki_task *, void *), void *arg);
 
 /* The chunk of a task; NULL: its memory was given back. */

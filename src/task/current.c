@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <string.h>
 
 static struct ki_task *running_task(void)
 {
@@ -25,18 +26,23 @@ uint64_t kio_current_task_id(void)
 int kio_task_set_name(const char *name)
 {
     struct ki_task *task = running_task();
+    struct ki_sched *sched;
+    struct ki_task_extra *extra;
+    struct ki_task_extra *old;
 
     if (!task)
         return -EINVAL;
-    if (!task->extra) {
-        struct ki_task_extra *extra = ki_mem_zalloc(sizeof *extra);
-
-        if (!extra)
-            return -ENOMEM;
-        task->extra = extra;
-    }
-    task->extra->name = name;
-    ki_here.task_name = name;
+    extra = ki_mem_zalloc(sizeof *extra + strlen(name));
+    if (!extra)
+        return -ENOMEM;
+    strcpy(extra->name, name);
+    sched = ki_chunk_of(task)->sched;
+    ki_lock(&sched->look, KI_RANK_RUNTIME);
+    old = task->extra;
+    task->extra = extra;
+    ki_unlock(&sched->look, KI_RANK_RUNTIME);
+    ki_here.task_name = extra->name;
+    ki_mem_free(old);
     return 0;
 }
 
@@ -101,8 +107,15 @@ static kio_poll unconstrained_poll(kio_future *f, kio_context *cx)
     return KIO_READY;
 }
 
+static void unconstrained_members(const kio_future *f, void (*each)(void *arg, const kio_future *member),
+                                  void *arg)
+{
+    each(arg, ((const struct kio_unconstrained *)f)->inner);
+}
+
 static const kio_future_type unconstrained_type = {
     .name = "kio_unconstrained",
+    .members = unconstrained_members,
     .size = sizeof(struct kio_unconstrained),
     .poll = unconstrained_poll,
 };

@@ -42,6 +42,7 @@ static kio_poll handle_poll(kio_future *f, kio_context *cx)
         kio_finish(f);
         return KIO_READY;
     }
+    f->state = self;
     if (!kio_coop_may_(cx))
         return KIO_PENDING;
     join = wait_for(self->task, cx->waker);
@@ -75,8 +76,20 @@ static void handle_describe(const kio_future *f, char *text, size_t cap)
     snprintf(text, cap, "task %llu", (unsigned long long)((const struct kio_join_handle *)f)->id);
 }
 
+/* What it waits for is the task itself: so a cycle may lead through it. */
+static void handle_waits(const kio_future *f, struct kio_waits *to)
+{
+    const struct kio_join_handle *self = (const struct kio_join_handle *)f;
+
+    if (!self->task)
+        return;
+    to->what = "task";
+    to->at = to->holder = self->task;
+}
+
 static const kio_future_type handle_type = {
     .name = "kio_join_handle",
+    .waits = handle_waits,
     .size = sizeof(struct kio_join_handle),
     .poll = handle_poll,
     .drop = handle_drop,

@@ -219,8 +219,21 @@ static void next_drop(kio_future *f)
     kio_drop(&((struct kio_join_next *)f)->handle);
 }
 
+static void next_members(const kio_future *f, void (*each)(void *arg, const kio_future *member),
+                         void *arg)
+{
+    for (struct block *b = ((const struct kio_join_next *)f)->set->blocks; b; b = b->next) {
+        for (uint32_t i = 0; i < b->cap; i++) {
+            if (b->at[i].handle.kio.type)
+                each(arg, &b->at[i].handle.kio);
+        }
+    }
+}
+
 static const kio_future_type next_type = {
     .name = "kio_join_next",
+    .kind = KIO_KIND_ANY,
+    .members = next_members,
     .size = sizeof(struct kio_join_next),
     .poll = next_poll,
     .drop = next_drop,

@@ -14,6 +14,9 @@
  *   LIVE      there is a future to poll. Set by the spawner, cleared by who ends the task.
  *   NOTIFIED  will be polled: in a queue, or (with RUNNING) will be put there after this poll.
  *   RUNNING   a worker polls it: the lock of the frame.
+ *   HELD      a dump looks at it, under ki_sched.look: who polls or ends it waits. Set with LIVE.
+ *   SEEN      not polled since a dump saw it; each poll overwrites it.
+ *   JOB       not LIVE: a job of the blocking pool; RUNNING with it: a thread runs it.
  * On current_thread only the runtime's thread touches it (relaxed loads and stores; wakes from
  * elsewhere go through `inbox`). On multi_thread every transition is one read-modify-write:
  *   wake       fetch_or NOTIFIED     queue it if it was LIVE and neither NOTIFIED nor RUNNING
@@ -21,6 +24,7 @@
  *   to_idle    cas                   RUNNING -> idle, or stays, when NOTIFIED: queue it again
  *   yielded    exchange              RUNNING -> NOTIFIED: queue it again
  *   to_over    exchange              -> 0
+ *   hold       cas, fetch_and        HELD on and off, by a dump: see sched/look.c
  * All are acq_rel: each pairs with the next one on the same word, so what one poll (and each
  * waker before its wake) wrote is seen by the next poll; also by a wake that finds NOTIFIED set,
  * because it still is a read-modify-write (tokio #7622 was that wake as a plain load).
@@ -44,6 +48,9 @@
 #define KI_TASK_LIVE     1u
 #define KI_TASK_NOTIFIED 2u
 #define KI_TASK_RUNNING  4u
+#define KI_TASK_HELD     8u
+#define KI_TASK_SEEN     16u
+#define KI_TASK_JOB      32u
 
 #define KI_JOIN_DETACHED ((uintptr_t)1)
 #define KI_JOIN_DONE     ((uintptr_t)2)
@@ -56,8 +63,9 @@
 #define KI_TASK_BOXED    1u /* the frame is an allocation of its own; the slot holds its address */
 #define KI_TASK_BLOCKING 2u /* runs on the blocking pool, is never polled */
 
+/* name: swapped under ki_sched.look, so that a dump may read it while the task runs. */
 struct ki_task_extra {
-    const char *name;
+    char name[1]; /* and more */
 };
 
 struct ki_task {
@@ -136,7 +144,7 @@ void ki_task_over(struct ki_task *task, uintptr_t how, struct ki_nest *nest);
 /* Given by the scheduler: where its tasks' memory is. */
 struct ki_arena *ki_sched_arena(struct ki_sched *sched);
 
-/* NULL or static text. */
+/* NULL, or text that lives until the task is renamed or ends. */
 const char *ki_task_name(const struct ki_task *task);
 
 #endif

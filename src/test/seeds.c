@@ -123,8 +123,12 @@ bool kio_test_next_(struct kio_test_ *test)
     return false;
 }
 
-void kio_test_result_(struct kio_test_ *test, int result)
+void kio_test_result_(struct kio_test_ *test, size_t size, const void *out)
 {
+    int result = 0;
+
+    if (size)
+        memcpy(&result, out, sizeof result);
     if (result)
         fprintf(stderr, "kio_test: %s gave %d\n", test->name, result);
     kio_runtime_free(test->rt); /* what was spawned is dropped: destructors may fail too */

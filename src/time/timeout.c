@@ -51,8 +51,17 @@ static void timeout_drop(kio_future *f)
     kio_drop_(&((struct kio_timeout *)f)->limit.kio);
 }
 
+static void timeout_members(const kio_future *f, void (*each)(void *arg, const kio_future *member),
+                            void *arg)
+{
+    each(arg, ((const struct kio_timeout *)f)->inner);
+    each(arg, &((const struct kio_timeout *)f)->limit.kio);
+}
+
 static const kio_future_type timeout_type = {
     .name = "kio_timeout",
+    .kind = KIO_KIND_ANY,
+    .members = timeout_members,
     .size = sizeof(struct kio_timeout),
     .poll = timeout_poll,
     .drop = timeout_drop,
