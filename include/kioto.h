@@ -9,6 +9,7 @@
 #include "kioto/join_set.h"
 #include "kioto/net.h"
 #include "kioto/runtime.h"
+#include "kioto/scope.h"
 #include "kioto/sync.h"
 #include "kioto/task.h"
 #include "kioto/time.h"
