@@ -12,6 +12,7 @@
 #include "kioto/scope.h"
 #include "kioto/sync.h"
 #include "kioto/task.h"
+#include "kioto/task_local.h"
 #include "kioto/time.h"
 
 #endif

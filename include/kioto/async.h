@@ -44,6 +44,7 @@ typedef struct kio_context kio_context;
 enum kio_kind {
     KIO_KIND_LEAF,  /* written by hand */
     KIO_KIND_ASYNC, /* made by async(): state points at a struct kio_site */
+    KIO_KIND_AROUND, /* sets something up around its child's polls and drop: a kio_task_local_scope */
 };
 
 typedef struct kio_future_type {

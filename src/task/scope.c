@@ -97,6 +97,7 @@ static void drop_inner(struct child *c)
 
     ki_here.root = inner_of(c);
     ki_here.task_name = NULL;
+    ki_here.locals = NULL;
     kio_drop_(inner_of(c));
     ki_here = here;
 }
