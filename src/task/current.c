@@ -1,6 +1,7 @@
 /* The running task: its id and its name; stepping back for the others; running without budget. */
 #include "../base/mem.h"
 #include "../future/guard.h"
+#include "../future/leaf.h"
 #include "../sched/sched.h"
 
 #include <kioto/task.h>
@@ -84,8 +85,6 @@ static kio_poll unconstrained_poll(kio_future *f, kio_context *cx)
         if (!self->inner->type || kio_is_over_(self->inner))
             ki_guard_fail(ki_guard_here(), "make the future first, in a slot of its own",
                           "kio_unconstrained was given an empty slot or a finished future");
-        if (!self->inner->prev)
-            kio_adopt_(f, self->inner);
     }
     if (cx->run)
         cx->run->budget = INT_MAX;
@@ -111,5 +110,6 @@ struct kio_unconstrained *kio_unconstrained_(struct kio_unconstrained *slot, kio
 {
     kio_vacate_(&slot->kio);
     *slot = (struct kio_unconstrained){ .kio = { .type = &unconstrained_type }, .inner = inner };
+    ki_take_over(&slot->kio, inner);
     return slot;
 }
