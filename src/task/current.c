@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <string.h>
 
 static struct ki_task *running_task(void)
 {
@@ -26,19 +27,51 @@ uint64_t kio_current_task_id(void)
 int kio_task_set_name(const char *name)
 {
     struct ki_task *task = running_task();
+    struct ki_sched *sched;
+    struct ki_task_extra *extra;
+    struct ki_task_extra *old;
 
     if (!task)
         return -EINVAL;
-    if (!task->extra) {
-        struct ki_task_extra *extra = ki_mem_zalloc(sizeof *extra);
-
-        if (!extra)
-            return -ENOMEM;
-        task->extra = extra;
-    }
-    task->extra->name = name;
-    ki_here.task_name = name;
+    extra = ki_mem_zalloc(sizeof *extra + strlen(name));
+    if (!extra)
+        return -ENOMEM;
+    strcpy(extra->name, name);
+    sched = ki_chunk_of(task)->sched;
+    ki_lock(&sched->look, KI_RANK_RUNTIME);
+    old = task->extra;
+    extra->tracker = old ? old->tracker : NULL;
+    task->extra = extra;
+    ki_unlock(&sched->look, KI_RANK_RUNTIME);
+    ki_here.task_name = ki_task_name(task);
+    ki_mem_free(old);
     return 0;
+}
+
+const char *kio_current_task_name(void)
+{
+    struct ki_task *task = running_task();
+
+    return task ? ki_task_name(task) : NULL;
+}
+
+size_t kio_task_name(const struct kio_join_handle *handle, char *text, size_t cap)
+{
+    struct ki_task *task = handle->task;
+    struct ki_sched *sched;
+    const char *name;
+
+    if (!task) {
+        snprintf(text, cap, "%s", "");
+        return 0;
+    }
+    sched = ki_chunk_of(task)->sched; /* the handle keeps the slot */
+    ki_lock(&sched->look, KI_RANK_RUNTIME);
+    name = ki_task_name(task);
+    snprintf(text, cap, "%s", name ? name : "");
+    cap = name ? strlen(name) : 0;
+    ki_unlock(&sched->look, KI_RANK_RUNTIME);
+    return cap;
 }
 
 /* ---- yield -------------------------------------------------------------------------------- */

@@ -434,7 +434,7 @@ static void check_thread(struct ki_task *task)
 {
     struct ki_sched *sched = ki_chunk_of(task)->sched;
 
-    if (sched->flavor == KIO_CURRENT_THREAD && !ki_worker_of(sched))
+    if (sched->flavor == KIO_CURRENT_THREAD && !ki_thread_runs(sched))
         ki_guard_fail(ki_guard_here(), "spawn into a scope where its owner's runtime is the current one",
                       "kio_scope_spawn onto another runtime, whose tasks stay on its own thread");
 }

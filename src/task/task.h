@@ -56,8 +56,10 @@
 #define KI_TASK_BOXED    1u /* the frame is an allocation of its own; the slot holds its address */
 #define KI_TASK_BLOCKING 2u /* runs on the blocking pool, is never polled */
 
+/* name: swapped under ki_sched.look, so that it may be read while the task runs. */
 struct ki_task_extra {
-    const char *name;
+    struct kio_tracker_ *tracker; /* NULL: in none */
+    char name[1]; /* and more; "": none */
 };
 
 struct ki_task {
@@ -136,7 +138,7 @@ void ki_task_over(struct ki_task *task, uintptr_t how, struct ki_nest *nest);
 /* Given by the scheduler: where its tasks' memory is. */
 struct ki_arena *ki_sched_arena(struct ki_sched *sched);
 
-/* NULL or static text. */
+/* NULL, or text that lives until the task is renamed or ends. */
 const char *ki_task_name(const struct ki_task *task);
 
 #endif
