@@ -9,10 +9,14 @@
 #include "kioto/io.h"
 #include "kioto/iter.h"
 #include "kioto/join_set.h"
+#include "kioto/local.h"
 #include "kioto/net.h"
 #include "kioto/runtime.h"
+#include "kioto/scope.h"
 #include "kioto/sync.h"
 #include "kioto/task.h"
+#include "kioto/task_local.h"
+#include "kioto/task_tracker.h"
 #include "kioto/time.h"
 
 #endif

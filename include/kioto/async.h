@@ -45,6 +45,7 @@ enum kio_kind {
     KIO_KIND_LEAF,  /* written by hand */
     KIO_KIND_ASYNC, /* made by async(): state points at a struct kio_site */
     KIO_KIND_ANY,   /* goes on as soon as one of its members is ready */
+    KIO_KIND_AROUND, /* sets something up around its child's polls and drop: a kio_task_local_scope */
 };
 
 /*

@@ -17,6 +17,7 @@
 #ifndef KIOTO_JOIN_SET_H
 #define KIOTO_JOIN_SET_H
 
+#include "local.h"
 #include "task.h"
 
 #include <errno.h>
@@ -41,13 +42,26 @@ KIO_API int kio_join_set_placed_(struct kio_join_set *set, void *place, int err)
  * Since:   0.1
  */
 #define kio_join_set_spawn(set, name, ...)                                                         \
+    kio_join_set_spawn_on(set, NULL, name __VA_OPT__(, ) __VA_ARGS__)
+
+/* kio_join_set_spawn_on(set, rt, name, …): on a given runtime. kio_join_set_spawn_local(set, name, …):
+ * as kio_spawn_local(), where local tasks run. */
+#define kio_join_set_spawn_on(set, rt, name, ...)                                                  \
+    kio_join_set_spawn_by_(kio_spawn_on(rt, place_handle_, name __VA_OPT__(, ) __VA_ARGS__), set,  \
+                           name __VA_OPT__(, ) __VA_ARGS__)
+#define kio_join_set_spawn_local(set, name, ...)                                                   \
+    kio_join_set_spawn_by_(kio_spawn_local(place_handle_, name __VA_OPT__(, ) __VA_ARGS__), set,   \
+                           name __VA_OPT__(, ) __VA_ARGS__)
+
+/* spawn: an expression that makes the task with its handle in place_handle_, and gives 0 or an error. */
+#define kio_join_set_spawn_by_(spawn, set, name, ...)                                              \
     ({                                                                                             \
         struct kio_join_set *const set_ = (set);                                                   \
         void *place_;                                                                              \
         struct kio_join_handle *const place_handle_ = kio_join_set_place_(set_, &place_);          \
         int set_err_;                                                                              \
         if (__builtin_expect(place_handle_ != NULL, 1)) {                                          \
-            set_err_ = kio_spawn(place_handle_, name __VA_OPT__(, ) __VA_ARGS__);                  \
+            set_err_ = spawn;                                                                      \
         } else {                                                                                   \
             struct name lost_set_ = { .kio = { .type = &name##_type } __VA_OPT__(, ) __VA_ARGS__ };\
             kio_drop_(&lost_set_.kio);                                                             \
@@ -55,6 +69,9 @@ KIO_API int kio_join_set_placed_(struct kio_join_set *set, void *place, int err)
         }                                                                                          \
         kio_join_set_placed_(set_, place_, set_err_);                                              \
     })
+
+/* kio_join_set_spawn_blocking(set, fn, arg): as kio_spawn_blocking(), in the set. */
+KIO_API int kio_join_set_spawn_blocking(struct kio_join_set *set, kio_blocking_fn fn, void *arg);
 
 /* kio_join_set_len(set): tasks that were not taken yet. */
 static inline size_t kio_join_set_len(const struct kio_join_set *set)
@@ -87,6 +104,20 @@ struct kio_join_next {
  * Since:   0.1
  */
 KIO_API struct kio_join_next *kio_join_next(struct kio_join_next *slot, struct kio_join_set *set);
+
+/**
+ * kio_join_set_try_next(set, handle): take a task that has ended, without waiting.
+ *
+ * handle   written when there is one: as kio_join_next's, to be read and dropped; what lived there is
+ *          dropped. In the struct of the async function that this stands in it becomes its child
+ *
+ * Returns: 1: one was taken; 0: none has ended, or the set is empty
+ * Threads: owner
+ * Since:   0.1
+ */
+#define kio_join_set_try_next(set, handle) kio_join_set_try_next_(set, handle, KIO_SCOPE_)
+KIO_API int kio_join_set_try_next_(struct kio_join_set *set, struct kio_join_handle *handle,
+                                   kio_future *scope);
 
 /* kio_join_set_shutdown(slot, set): aborts every task and waits until all have ended; out is 0. */
 KIO_API struct kio_join_next *kio_join_set_shutdown(struct kio_join_next *slot,

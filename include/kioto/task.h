@@ -50,9 +50,14 @@ KIO_API int kio_task_start_(struct kio_runtime *rt, struct kio_nursery_ *made,
 /* kio_spawn_on(rt, handle, name, .param = v, …): as kio_spawn(), on a given runtime (NULL: the
  * current one), from any thread. */
 #define kio_spawn_on(rt, handle, name, ...)                                                        \
+    kio_spawn_from_(kio_task_alloc_(on_, &name##_type), rt, handle,                                \
+                    name __VA_OPT__(, ) __VA_ARGS__)
+
+/* alloc: an expression that gives a struct kio_nursery_ for name on the runtime on_. */
+#define kio_spawn_from_(alloc, rt, handle, name, ...)                                              \
     ({                                                                                             \
         struct kio_runtime *const on_ = (rt);                                                      \
-        struct kio_nursery_ made_ = kio_task_alloc_(on_, &name##_type);                            \
+        struct kio_nursery_ made_ = alloc;                                                         \
         if (__builtin_expect(made_.frame != NULL, 1)) {                                            \
             *(struct name *)made_.frame =                                                          \
                 (struct name){ .kio = { .type = &name##_type } __VA_OPT__(, ) __VA_ARGS__ };       \
@@ -85,9 +90,19 @@ struct kio_abort_handle {
     uint64_t id;
 };
 
+/* kio_abort_handle(handle): as many as you like; of a task that was never spawned: does nothing. */
 KIO_API struct kio_abort_handle kio_abort_handle(const struct kio_join_handle *handle);
 /* kio_abort_by(abort): as kio_abort(); of a task that is gone: nothing happens. Threads: any */
 KIO_API void kio_abort_by(struct kio_abort_handle abort);
+/* kio_abort_is_finished(abort): whether that task has ended. Valid for ever, also when the join handle
+ * was dropped and the runtime is gone. Threads: any */
+KIO_API bool kio_abort_is_finished(struct kio_abort_handle abort);
+
+/* kio_abort_task_id(abort): as kio_task_id(). */
+static inline uint64_t kio_abort_task_id(struct kio_abort_handle abort)
+{
+    return abort.id;
+}
 
 /**
  * kio_output(handle, T): the result of a task that has ended.
@@ -112,6 +127,11 @@ KIO_API uint64_t kio_current_task_id(void);
 /* kio_task_set_name(name): names the running task, for messages and dumps; name is copied. Returns
  * 0, -ENOMEM, or -EINVAL outside a task. */
 KIO_API int kio_task_set_name(const char *name);
+/* kio_current_task_name(): of the task that runs on this thread, until it is renamed; NULL: none. */
+KIO_API const char *kio_current_task_name(void);
+/* kio_task_name(handle, text, cap): writes the task's name to text, at most cap bytes with the 0 at
+ * its end, also when the task has ended. Returns its length; 0: it has none. Threads: any */
+KIO_API size_t kio_task_name(const struct kio_join_handle *handle, char *text, size_t cap);
 
 struct kio_yield {
     KIO_ASYNC_FN(void);

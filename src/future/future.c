@@ -1,10 +1,12 @@
 /* What happens when a future ends: its children go, newest first, then what it holds. */
-#include <kioto/async.h>
+#include "task_local.h"
 
 const char kio_over_[2];
 
 void kio_finish_slow_(kio_future *f)
 {
+    if (kio_unlikely_(f->type->kind == KIO_KIND_AROUND))
+        ki_task_local_ends(f);
     while (f->child)
         kio_drop_(f->child);
     if (f->type->drop)

@@ -14,6 +14,7 @@ struct ki_here {
     const char *stack_base; /* frames of the poll lie below it; NULL: nothing is polled here */
     kio_future *root;       /* the task's outermost future; NULL outside a poll */
     const char *task_name;  /* may be NULL */
+    const struct kio_binding_ *locals; /* task-locals, innermost first: see task_local.c */
 };
 
 extern _Thread_local struct ki_here ki_here;

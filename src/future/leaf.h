@@ -1,4 +1,4 @@
-/* For leaf futures: ending without a call, and threads that wait for a future without a runtime. */
+/* For leaf futures, and those around one: ending without a call, and threads that wait for a future without a runtime. */
 #ifndef KI_FUTURE_LEAF_H
 #define KI_FUTURE_LEAF_H
 
@@ -10,6 +10,14 @@ static inline kio_poll ki_ready_now(kio_future *f)
     kio_unlink_(f);
     f->state = KIO_DONE;
     return KIO_READY;
+}
+
+/* A future around another owns it from its making on, if nobody does: also when it is dropped before
+ * its first poll. */
+static inline void ki_take_over(kio_future *f, kio_future *inner)
+{
+    if (inner->type && !inner->prev && !kio_is_over_(inner))
+        kio_adopt_(f, inner);
 }
 
 /* Polls until it is ready, sleeping on a futex in between. Guard: not inside a task; `call` names

@@ -145,13 +145,12 @@ void ki_nodes_put(struct ki_nodes *nodes)
     ki_unlock(&pool_lock, KI_RANK_LEAF);
 }
 
-struct ki_node *ki_nodes_take(struct ki_nodes *nodes, kio_waker parent)
+struct ki_node *ki_nodes_look(struct ki_nodes *nodes)
 {
     struct ki_node *woke;
     struct ki_node *list = NULL;
 
-    ki_cell_set(&nodes->parent, parent); /* before the look: see the header */
-    if (!ki_load_relaxed(&nodes->woke))
+    if (!ki_load_relaxed(&nodes->woke)) /* a hint: see ki_nodes_take for who must not miss one */
         return NULL;
     woke = ki_xchg_acquire(&nodes->woke, NULL); /* pairs with wake */
     while (woke) {
@@ -162,4 +161,10 @@ struct ki_node *ki_nodes_take(struct ki_nodes *nodes, kio_waker parent)
         woke = next;
     }
     return list;
+}
+
+struct ki_node *ki_nodes_take(struct ki_nodes *nodes, kio_waker parent)
+{
+    ki_cell_set(&nodes->parent, parent); /* before the look: see the header */
+    return ki_nodes_look(nodes);
 }

@@ -45,6 +45,9 @@ void ki_nodes_forget(struct ki_node *list);
  * waker for the next. */
 struct ki_node *ki_nodes_take(struct ki_nodes *nodes, kio_waker parent);
 
+/* The same for a look in passing: the waker that is there stays. */
+struct ki_node *ki_nodes_look(struct ki_nodes *nodes);
+
 /* Whether some woke. relaxed: a hint; ki_nodes_take() looks for good. */
 static inline bool ki_nodes_any(struct ki_nodes *nodes)
 {

@@ -18,6 +18,8 @@ struct ki_stuck {
     bool said;
 };
 
+struct kio_join_handle;
+
 struct kio_runtime {
     enum kio_flavor flavor; /* deterministic is current_thread, and seeded */
     bool seeded;
@@ -58,6 +60,10 @@ struct ki_context {
     struct ki_driver *driver;
 };
 struct ki_context ki_context_set(struct ki_context to);
+
+/* The handle of what was made, in the slot; a child of scope if it lies in scope's struct. */
+void ki_handle_build(struct kio_join_handle *handle, const struct kio_nursery_ *made,
+                     kio_future *scope);
 
 /* Whether this thread belongs to rt's blocking pool. */
 bool ki_context_on_pool_of(const struct kio_runtime *rt);

@@ -1,7 +1,9 @@
 /* Making tasks: from a worker, from any other thread, and as jobs of the blocking pool. */
 #include "runtime.h"
+#include "../base/mem.h"
 #include "../future/guard.h"
 #include "../task/handle.h"
+#include "../task/tracker.h"
 
 #include <errno.h>
 
@@ -43,9 +45,8 @@ struct kio_nursery_ kio_task_alloc_(struct kio_runtime *rt, const kio_future_typ
     return alloc(runtime_or_guard(rt, "kio_spawn"), type->size);
 }
 
-/* The handle of what was made, in the slot; a child of scope if it lies in scope's struct. */
-static void build_handle(struct kio_join_handle *handle, const struct kio_nursery_ *made,
-                         kio_future *scope)
+void ki_handle_build(struct kio_join_handle *handle, const struct kio_nursery_ *made,
+                     kio_future *scope)
 {
     struct ki_task *task = made->task;
 
@@ -72,7 +73,7 @@ int kio_task_start_(struct kio_runtime *rt, struct kio_nursery_ *made,
 
     rt = rt ? rt : ki_context_runtime();
     if (handle)
-        build_handle(handle, made, scope);
+        ki_handle_build(handle, made, scope);
     if (!made->task)
         return made->error;
     w = ki_worker_of(rt->sched);
@@ -147,6 +148,18 @@ static void job_cancel(struct ki_job *job)
 int kio_spawn_blocking_(struct kio_join_handle *handle, kio_blocking_fn fn, void *arg,
                         kio_future *scope)
 {
+    return ki_spawn_blocking_with(handle, fn, arg, scope, NULL);
+}
+
+void ki_handle_failed(struct kio_join_handle *handle, int error, kio_future *scope)
+{
+    if (handle)
+        ki_handle_build(handle, &(struct kio_nursery_){ .error = error }, scope);
+}
+
+int ki_spawn_blocking_with(struct kio_join_handle *handle, kio_blocking_fn fn, void *arg,
+                           kio_future *scope, struct ki_task_extra *extra)
+{
     struct kio_runtime *rt = runtime_or_guard(NULL, "kio_spawn_blocking");
     struct kio_nursery_ made = alloc(rt, sizeof(struct job_frame));
     struct ki_worker *w = ki_worker_of(rt->sched);
@@ -161,12 +174,13 @@ int kio_spawn_blocking_(struct kio_join_handle *handle, kio_blocking_fn fn, void
             .fn = fn,
             .arg = arg,
         };
+        task->extra = extra; /* goes with it */
         if (rt->seeded)
             return kio_task_start_(rt, &made, handle, scope);
         task->flags |= KI_TASK_BLOCKING;
         ki_store_relaxed(&task->state, KI_TASK_JOB); /* never queued */
         if (handle)
-            build_handle(handle, &made, scope);
+            ki_handle_build(handle, &made, scope);
         made.error = ki_blocking_submit(rt->blocking, &frame->job, KI_LANE_JOBS);
         if (made.error) {
             made.task = NULL;
@@ -176,7 +190,9 @@ int kio_spawn_blocking_(struct kio_join_handle *handle, kio_blocking_fn fn, void
         if (!w)
             ki_sched_leave(rt->sched);
     }
+    if (!task)
+        ki_mem_free(extra);
     if (made.error && handle)
-        build_handle(handle, &made, scope);
+        ki_handle_build(handle, &made, scope);
     return made.error;
 }

@@ -181,6 +181,8 @@ void ki_current_open(struct ki_sched *sched, struct ki_park *park, void *driver,
 
     sched->park = park;
     cur->worker.driver = driver;
+    ki_store_relaxed(&cur->worker.spawned, 0); /* of the runtime that had it before */
+    ki_store_relaxed(&cur->worker.ended, 0);
     ki_rand_seed(&cur->worker.rand, seed);
     ki_rand_seed(&cur->order, seed);
     cur->seeded = seeded;
@@ -317,6 +319,54 @@ bool ki_current_run(struct ki_sched *sched, bool (*done)(void *), void *arg)
     return true;
 }
 
+bool ki_current_step(struct ki_sched *sched, unsigned max)
+{
+    struct ki_current *cur = current_of(sched);
+    struct ki_worker *before = ki_worker_here;
+    struct ki_here here = ki_here;
+    struct ki_task *task;
+    bool more;
+
+    if (ki_xchg_acquire(&cur->running, 1)) /* as ki_current_run */
+        ki_guard_fail(ki_guard_here(), "let what runs the set run it: its tasks spawn into it",
+                      "a local set is run by one of its own tasks");
+    ki_worker_here = &cur->worker;
+    cur->worker.outer = before;
+    ki_here = (struct ki_here){ .stack_base = __builtin_frame_address(0) };
+    /* relaxed: as sleep_until_woken */
+    ki_store_relaxed(&cur->asleep, 0);
+    drain(cur);
+    for (unsigned i = 0; i < max && (task = pop(cur)); i++)
+        run_task(cur, task);
+    more = cur->head;
+    if (!more) {
+        ki_store_seq_cst(&cur->asleep, 1); /* as sleep_until_woken: before the look at the inbox */
+        more = ki_load_seq_cst(&cur->inbox);
+    }
+    cur->worker.outer = NULL;
+    ki_here = here;
+    ki_worker_here = before;
+    ki_store_release(&cur->running, 0); /* as ki_current_run */
+    return more;
+}
+
+size_t ki_current_live(struct ki_sched *sched)
+{
+    struct ki_worker *w = &current_of(sched)->worker;
+
+    return ki_load_relaxed(&w->spawned) - ki_load_relaxed(&w->ended); /* statistics, as ki_count */
+}
+
+void ki_current_count(struct ki_sched *sched)
+{
+    ki_count(&current_of(sched)->worker.spawned);
+}
+
+struct ki_nest *ki_current_nest(struct ki_sched *sched)
+{
+    return &current_of(sched)->worker.nest;
+}
+
 void ki_current_spawn(struct ki_sched *sched, struct ki_worker *worker, struct ki_task *task)
 {
     struct ki_current *cur = current_of(sched);
@@ -357,6 +407,7 @@ int ki_current_close(struct ki_sched *sched)
 {
     struct ki_current *cur = current_of(sched);
     struct ki_worker *before = ki_worker_here;
+    struct ki_here here = ki_here;
 
     /* acquire: as ki_current_run */
     if (ki_xchg_acquire(&cur->running, 1))
@@ -364,8 +415,10 @@ int ki_current_close(struct ki_sched *sched)
     ki_sched_close(sched);
     drain(cur);
     ki_worker_here = &cur->worker;
+    ki_here = (struct ki_here){ 0 };
     ki_arena_each(&sched->arena, mute_task, NULL);
     ki_arena_each(&sched->arena, drop_task, cur);
+    ki_here = here;
     ki_worker_here = before;
     cur->head = NULL;
     cur->depth = 0;

@@ -50,6 +50,7 @@ struct ki_worker {
     struct ki_rand rand;
     unsigned tick;     /* polls since the last turn */
     bool in_turn;      /* the driver is waking tasks */
+    struct ki_worker *outer; /* of a local set: the one whose task runs it */
     ki_atomic(uint64_t) polls;   /* owner writes; others watch it move */
     ki_atomic(uint64_t) spawned;
     ki_atomic(uint64_t) ended;
@@ -64,6 +65,16 @@ static inline struct ki_worker *ki_worker_of(const struct ki_sched *sched)
     struct ki_worker *w = ki_worker_here;
 
     return w && w->sched == sched ? w : NULL;
+}
+
+/* Whether this thread runs sched's tasks, also when it is in a local set's inside of them. */
+static inline bool ki_thread_runs(const struct ki_sched *sched)
+{
+    const struct ki_worker *w = ki_worker_here;
+
+    while (w && w->sched != sched)
+        w = w->outer;
+    return w;
 }
 
 /* Owner only: a counter that others read. Relaxed: a statistic, not a signal. */
@@ -109,6 +120,13 @@ void ki_current_open(struct ki_sched *sched, struct ki_park *park, void *driver,
                      bool seeded);
 /* Runs tasks on this thread until `done(arg)`; false at once if another thread is doing that. */
 bool ki_current_run(struct ki_sched *sched, bool (*done)(void *), void *arg);
+/* Runs up to max tasks inside a poll of another one (local sets), and does not sleep. True: more are
+ * ready; false: the next wake from outside calls park->unpark. A guard fails inside its own tasks. */
+bool ki_current_step(struct ki_sched *sched, unsigned max);
+/* Of a local set, on its thread: tasks that have not ended; one was spawned; where slots come from. */
+size_t ki_current_live(struct ki_sched *sched);
+void ki_current_count(struct ki_sched *sched);
+struct ki_nest *ki_current_nest(struct ki_sched *sched);
 /* Drops every task and closes. 0, or -EBUSY: a thread is inside ki_current_run. */
 int ki_current_close(struct ki_sched *sched);
 size_t ki_current_depth(struct ki_sched *sched);

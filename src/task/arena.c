@@ -101,16 +101,23 @@ static struct ki_chunk *fresh_chunk_locked(struct ki_arena *arena, unsigned c)
     return chunk;
 }
 
+/* relaxed: of the shared list, which is written under the lock, get() looks whether it is empty
+ * without it, as a hint. */
+static void set_free(struct ki_slots *slots, unsigned c, struct ki_task *task)
+{
+    ki_bare_store_relaxed(&slots->free[c], task);
+}
+
 /* Moves up to a batch of free slots from one to the other. */
 static void move_batch(struct ki_slots *to, struct ki_slots *from, unsigned c)
 {
     for (unsigned i = 0; i < KI_SLOT_BATCH && from->free[c]; i++) {
         struct ki_task *task = from->free[c];
 
-        from->free[c] = task->next;
+        set_free(from, c, task->next);
         from->count[c]--;
         task->next = to->free[c];
-        to->free[c] = task;
+        set_free(to, c, task);
         to->count[c]++;
     }
 }
@@ -120,7 +127,7 @@ static struct ki_task *pop_free(struct ki_slots *slots, unsigned c)
     struct ki_task *task = slots->free[c];
 
     if (task) {
-        slots->free[c] = task->next;
+        set_free(slots, c, task->next);
         slots->count[c]--;
     }
     return task;
@@ -168,7 +175,7 @@ static struct ki_task *get(struct ki_arena *arena, struct ki_slots *slots, unsig
     struct ki_chunk *open = slots->open[c];
 
     if (!task && open && ki_load_relaxed(&open->carved) < open->slot_cap &&
-        (locked || !arena->shared.free[c]))
+        (locked || !ki_bare_load_relaxed(&arena->shared.free[c]))) /* see set_free */
         return carve(arena, open);
     return task ? task : get_slow(arena, slots, c, locked);
 }
@@ -195,7 +202,7 @@ static void push_free(struct ki_slots *slots, unsigned c, struct ki_task *task)
 {
     ki_store_release(&task->tag, 0); /* pairs with ki_task_in_use */
     task->next = slots->free[c];
-    slots->free[c] = task;
+    set_free(slots, c, task);
     slots->count[c]++;
 }
 

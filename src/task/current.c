@@ -1,6 +1,7 @@
 /* The running task: its id and its name; stepping back for the others; running without budget. */
 #include "../base/mem.h"
 #include "../future/guard.h"
+#include "../future/leaf.h"
 #include "../sched/sched.h"
 
 #include <kioto/task.h>
@@ -39,11 +40,38 @@ int kio_task_set_name(const char *name)
     sched = ki_chunk_of(task)->sched;
     ki_lock(&sched->look, KI_RANK_RUNTIME);
     old = task->extra;
+    extra->tracker = old ? old->tracker : NULL;
     task->extra = extra;
     ki_unlock(&sched->look, KI_RANK_RUNTIME);
-    ki_here.task_name = extra->name;
+    ki_here.task_name = ki_task_name(task);
     ki_mem_free(old);
     return 0;
+}
+
+const char *kio_current_task_name(void)
+{
+    struct ki_task *task = running_task();
+
+    return task ? ki_task_name(task) : NULL;
+}
+
+size_t kio_task_name(const struct kio_join_handle *handle, char *text, size_t cap)
+{
+    struct ki_task *task = handle->task;
+    struct ki_sched *sched;
+    const char *name;
+
+    if (!task) {
+        snprintf(text, cap, "%s", "");
+        return 0;
+    }
+    sched = ki_chunk_of(task)->sched; /* the handle keeps the slot */
+    ki_lock(&sched->look, KI_RANK_RUNTIME);
+    name = ki_task_name(task);
+    snprintf(text, cap, "%s", name ? name : "");
+    cap = name ? strlen(name) : 0;
+    ki_unlock(&sched->look, KI_RANK_RUNTIME);
+    return cap;
 }
 
 /* ---- yield -------------------------------------------------------------------------------- */
@@ -90,8 +118,6 @@ static kio_poll unconstrained_poll(kio_future *f, kio_context *cx)
         if (!self->inner->type || kio_is_over_(self->inner))
             ki_guard_fail(ki_guard_here(), "make the future first, in a slot of its own",
                           "kio_unconstrained was given an empty slot or a finished future");
-        if (!self->inner->prev)
-            kio_adopt_(f, self->inner);
     }
     if (cx->run)
         cx->run->budget = INT_MAX;
@@ -124,5 +150,6 @@ struct kio_unconstrained *kio_unconstrained_(struct kio_unconstrained *slot, kio
 {
     kio_vacate_(&slot->kio);
     *slot = (struct kio_unconstrained){ .kio = { .type = &unconstrained_type }, .inner = inner };
+    ki_take_over(&slot->kio, inner);
     return slot;
 }

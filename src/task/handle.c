@@ -133,6 +133,18 @@ void kio_abort_by(struct kio_abort_handle abort)
         kio_waker_wake_by_ref(ki_task_waker(task));
 }
 
+bool kio_abort_is_finished(struct kio_abort_handle abort)
+{
+    struct ki_task *task = abort.task;
+    uintptr_t join;
+
+    if (!task || ki_task_id(task) != abort.id)
+        return true;
+    /* acquire: pairs with ki_task_over. Then once more: what was read may be the next task's. */
+    join = ki_load_acquire(&task->join);
+    return (join & KI_JOIN_OVER) || ki_task_id(task) != abort.id;
+}
+
 void kio_abort(const struct kio_join_handle *handle)
 {
     kio_abort_by(kio_abort_handle(handle));

@@ -96,6 +96,15 @@ int kio_join_set_placed_(struct kio_join_set *set, void *place, int err)
     return 0;
 }
 
+int kio_join_set_spawn_blocking(struct kio_join_set *set, kio_blocking_fn fn, void *arg)
+{
+    void *place;
+    struct kio_join_handle *handle = kio_join_set_place_(set, &place);
+
+    return kio_join_set_placed_(set, place,
+                                handle ? kio_spawn_blocking_(handle, fn, arg, NULL) : -ENOMEM);
+}
+
 static void give_place_back(struct kio_join_set *set, struct block *b, uint32_t i)
 {
     b->at[i].handle.kio = (kio_future){ 0 };
@@ -146,8 +155,8 @@ void kio_join_set_abort_all(struct kio_join_set *set)
 
 /* ---- next --------------------------------------------------------------------------------- */
 
-/* A member of the block that has ended goes to *out. */
-static bool take_from(struct kio_join_set *set, struct block *b, kio_context *cx,
+/* A member of the block that has ended goes to *out. waker NULL: only a look, who waits stays. */
+static bool take_from(struct kio_join_set *set, struct block *b, const kio_waker *waker,
                       struct kio_join_handle *out)
 {
     for (;;) {
@@ -155,7 +164,7 @@ static bool take_from(struct kio_join_set *set, struct block *b, kio_context *cx
         kio_context own;
 
         if (!node)
-            b->todo = node = ki_nodes_take(b->nodes, cx->waker);
+            b->todo = node = waker ? ki_nodes_take(b->nodes, *waker) : ki_nodes_look(b->nodes);
         if (!node)
             return false;
         b->todo = node->next;
@@ -173,19 +182,32 @@ static bool take_from(struct kio_join_set *set, struct block *b, kio_context *cx
 
 /* Begins with the block after the one that the last came from: where ended tasks are always replaced
  * by new ones, which end at once, a block may have ended ones for ever. */
-static bool take(struct kio_join_set *set, kio_context *cx, struct kio_join_handle *out)
+static bool take(struct kio_join_set *set, const kio_waker *waker, struct kio_join_handle *out)
 {
     struct block *first = set->turn ? set->turn : set->blocks;
     struct block *b = first;
 
     do {
-        if (take_from(set, b, cx, out)) {
+        if (take_from(set, b, waker, out)) {
             set->turn = b->next;
             return true;
         }
         b = b->next ? b->next : set->blocks;
     } while (b != first);
     return false;
+}
+
+int kio_join_set_try_next_(struct kio_join_set *set, struct kio_join_handle *handle, kio_future *scope)
+{
+    struct kio_join_handle found;
+
+    if (!set->count || !take(set, NULL, &found))
+        return 0;
+    kio_vacate_(&handle->kio);
+    *handle = found;
+    if (scope && kio_is_within_(scope, &handle->kio))
+        kio_adopt_(scope, &handle->kio);
+    return 1;
 }
 
 static kio_poll next_poll(kio_future *f, kio_context *cx)
@@ -202,7 +224,7 @@ static kio_poll next_poll(kio_future *f, kio_context *cx)
         }
         if (!kio_coop_may_(cx))
             return KIO_PENDING;
-        if (!take(self->set, cx, &self->handle))
+        if (!take(self->set, &cx->waker, &self->handle))
             return KIO_PENDING;
         kio_coop_did_(cx);
         if (!self->all)

@@ -1,4 +1,5 @@
 #include "task.h"
+#include "tracker.h"
 #include "../base/mem.h"
 
 /* Ids are taken from here a thousand at a time. Relaxed: only uniqueness matters. */
@@ -53,9 +54,12 @@ void ki_task_release(struct ki_task *task, struct ki_nest *nest)
 
 void ki_task_over(struct ki_task *task, uintptr_t how, struct ki_nest *nest)
 {
-    /* acq_rel: pairs with the handle's exchange in either order, see the header. */
-    uintptr_t join = ki_xchg_acq_rel(&task->join, how);
+    uintptr_t join;
 
+    if (kio_unlikely_(task->extra && task->extra->tracker))
+        ki_tracker_leave(task->extra->tracker);
+    /* acq_rel: pairs with the handle's exchange in either order, see the header. */
+    join = ki_xchg_acq_rel(&task->join, how);
     if (join == KI_JOIN_DETACHED)
         ki_task_release(task, nest);
     else if (join)
@@ -64,5 +68,5 @@ void ki_task_over(struct ki_task *task, uintptr_t how, struct ki_nest *nest)
 
 const char *ki_task_name(const struct ki_task *task)
 {
-    return task->extra ? task->extra->name : NULL;
+    return task->extra && task->extra->name[0] ? task->extra->name : NULL;
 }

@@ -65,7 +65,8 @@
 
 /* name: swapped under ki_sched.look, so that a dump may read it while the task runs. */
 struct ki_task_extra {
-    char name[1]; /* and more */
+    struct kio_tracker_ *tracker; /* NULL: in none */
+    char name[1]; /* and more; "": none */
 };
 
 struct ki_task {

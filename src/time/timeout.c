@@ -2,6 +2,7 @@
 #include <kioto/time.h>
 
 #include "../future/guard.h"
+#include "../future/leaf.h"
 
 #include <errno.h>
 
@@ -28,8 +29,6 @@ static kio_poll timeout_poll(kio_future *f, kio_context *cx)
         if (!self->inner->type || kio_is_over_(self->inner))
             ki_guard_fail(ki_guard_here(), "make the future first, in a slot of its own",
                           "kio_timeout was given an empty slot or a finished future");
-        if (!self->inner->prev)
-            kio_adopt_(f, self->inner);
     }
     if (kio_poll_(self->inner, cx) == KIO_READY) {
         kio_drop_(&self->limit.kio);
@@ -75,6 +74,7 @@ struct kio_timeout *kio_timeout_at_(struct kio_timeout *slot, kio_instant deadli
     kio_vacate_(&slot->kio);
     slot->kio = (kio_future){ .type = &timeout_type };
     slot->inner = inner;
+    ki_take_over(&slot->kio, inner);
     slot->limit.kio = (kio_future){ 0 };
     kio_sleep_until(&slot->limit, deadline);
     return slot;
@@ -85,6 +85,7 @@ struct kio_timeout *kio_timeout_(struct kio_timeout *slot, kio_duration duration
     kio_vacate_(&slot->kio);
     slot->kio = (kio_future){ .type = &timeout_type };
     slot->inner = inner;
+    ki_take_over(&slot->kio, inner);
     slot->limit.kio = (kio_future){ 0 };
     kio_sleep(&slot->limit, duration);
     return slot;
