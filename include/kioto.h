@@ -10,6 +10,7 @@
 #include "kioto/iter.h"
 #include "kioto/join_set.h"
 #include "kioto/local.h"
+#include "kioto/metrics.h"
 #include "kioto/net.h"
 #include "kioto/runtime.h"
 #include "kioto/scope.h"

@@ -32,9 +32,9 @@
  * A task's line has its id, name (kio_task_set_name()) and state; below it stand the futures that it
  * waits for, as a tree: async functions with file and line and the awaited expression, then what the
  * innermost ones wait for: a lock with the task that holds it; a channel with the tasks whose frames
- * have its address, so probably the other end. A line that begins with + is a future that the task owns and does not
- * poll now. Cycles of tasks that wait for each other, and futurelocks (a future that has a lock, or
- * a place in its line, and is not polled), come last.
+ * have its address, so probably the other end. A line that begins with + is a future that the task
+ * owns and does not poll now. Cycles of tasks that wait for each other, and futurelocks (a future
+ * that has a lock, or a place in its line, and is not polled), come last.
  *
  * to       borrowed, written with the runtimes going on
  *

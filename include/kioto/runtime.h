@@ -38,13 +38,31 @@ enum kio_flavor {
     KIO_DETERMINISTIC, /* for tests: see below */
 };
 
+/* What the watchdog tells of a worker that is stuck in one poll. Texts live for the call. */
+struct kio_blocked {
+    unsigned worker;
+    bool over;             /* false: it is stuck now. true: it goes on; what follows is as before */
+    kio_duration lasted;   /* nanoseconds it has been in this poll */
+    uint64_t task_id;
+    const char *task;      /* its name, or its async function's; NULL: the thread did not answer */
+    const char *file;      /* the await it last passed; NULL: none, it was polled the first time */
+    int line;
+    const char *awaited;   /* the text of that await */
+    void *const *stack;    /* the C stack of the thread, innermost first */
+    int stack_depth;       /* 0: this C library cannot tell, or the thread did not answer */
+    const char *report;    /* all of it as text of some lines, as it would go to stderr */
+};
+
 /* Called by workers: on_park before one sleeps, on_unpark after, on the worker's thread. on_start
- * and on_stop: on each worker thread of multi_thread, first and last. No locks are held. */
+ * and on_stop: on each worker thread of multi_thread, first and last, also on a spare one each time
+ * it takes over (kio_block_in_place, the watchdog). on_blocked: on the watchdog's thread, instead of a
+ * report to stderr, while the worker is stuck and once more when it goes on. No locks are held. */
 struct kio_hooks {
     void (*on_start)(void *arg);
     void (*on_stop)(void *arg);
     void (*on_park)(void *arg);
     void (*on_unpark)(void *arg);
+    void (*on_blocked)(const struct kio_blocked *stuck, void *arg);
     void *arg;
 };
 
@@ -64,6 +82,12 @@ struct kio_runtime_config {
      * fd or job. 0: after 1 s, if there is no other thread either; positive: after that time, also
      * if another thread may come; negative: never. It says so once and goes on sleeping. */
     kio_duration stuck_after;
+    bool time_polls;                 /* measure polls and waits in queues for metrics.h: two readings
+                                        of the clock a poll, one each time a task is queued */
+    kio_duration watchdog;           /* a poll that lasts longer is reported, and on multi_thread a
+                                        spare worker takes over; 0: no watchdog; at least 1 ms */
+    int watchdog_signal;             /* asks the stuck thread for its stack; 0: SIGURG; negative:
+                                        none is sent, and the report has no names and no stack */
     struct kio_hooks hooks;
 };
 
@@ -75,8 +99,9 @@ struct kio_runtime_config {
  *
  * Returns: 0
  * Errors:  -ENOMEM; -EINVAL: workers above 1024, a negative duration, a paused clock on
- *          multi_thread, a dump_signal that cannot be caught; -EMFILE, -ENFILE: no fd left;
- *          -EAGAIN: no thread can be started. Nothing is left behind
+ *          multi_thread, a dump_signal that cannot be caught, a watchdog of less than 1 ms or a signal
+ *          that it cannot have; -EMFILE, -ENFILE: no fd left; -EAGAIN: no thread can be started.
+ *          Nothing is left behind
  * Threads: any
  * Since:   0.1
  */

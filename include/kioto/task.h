@@ -161,6 +161,30 @@ typedef void *(*kio_blocking_fn)(void *arg);
 KIO_API int kio_spawn_blocking_(struct kio_join_handle *handle, kio_blocking_fn fn, void *arg,
                                 kio_future *scope);
 
+/**
+ * kio_block_in_place(fn, arg): run a call that blocks here and now, without holding up others.
+ *
+ * Inside a task on multi_thread: while fn runs a spare worker does this worker's duties, so that
+ * every other task, timer and socket goes on; only what is in the same task (other branches of its
+ * select or join) stops. Cheaper than kio_spawn_blocking() for a call that needs the task's own
+ * data, since nothing moves to another thread: arg may point to a C local. Inside fn the runtime is
+ * entered but no task runs: it may spawn, use the blocking forms of send and receive, and
+ * kio_block_on(). On a thread that runs no task it only calls fn.
+ *
+ * arg      handed to fn
+ *
+ * Returns: what fn returns
+ * Errors:  a guard fails on current_thread, where nobody could take over; none otherwise: when no
+ *          thread can be had (max_blocking of them stand in already) this worker is missing
+ *          meanwhile
+ * Threads: any
+ * Cost:    a thread of the blocking pool, kept for a while; tens of nanoseconds when a spare is still
+ *          at work from the last call, otherwise waking or starting its thread
+ * Since:   0.1
+ * See:     kio_spawn_blocking(); src/sched/spare.c; docs/guide/11-production.md
+ */
+KIO_API void *kio_block_in_place(kio_blocking_fn fn, void *arg);
+
 struct kio_unconstrained {
     KIO_ASYNC_FN(void);
     /* private from here on */

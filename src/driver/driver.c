@@ -255,12 +255,22 @@ static unsigned turn_alone(struct ki_park *park, void *local, int64_t max_ns)
 
 /* ---- multi_thread ------------------------------------------------------------------------- */
 
+/* acquire: pairs with ki_drivers_more. */
+#define each_more(d, all)                                                                          \
+    for (struct ki_driver *d = ki_load_acquire(&(all)->more); d; d = d->older)
+
 static int64_t earliest_of_all(struct ki_drivers *all)
 {
     int64_t best = INT64_MAX;
 
     for (unsigned i = 0; i < all->count; i++) {
         int64_t next = ki_load_relaxed(&all->each[i].next_ns); /* see publish_locked */
+
+        if (next < best)
+            best = next;
+    }
+    each_more(d, all) {
+        int64_t next = ki_load_relaxed(&d->next_ns);
 
         if (next < best)
             best = next;
@@ -273,6 +283,10 @@ static void fire_all(struct ki_drivers *all, int64_t now_ns)
     for (unsigned i = 0; i < all->count; i++) {
         if (ki_load_relaxed(&all->each[i].next_ns) <= now_ns)
             fire(&all->each[i], now_ns);
+    }
+    each_more(d, all) {
+        if (ki_load_relaxed(&d->next_ns) <= now_ns)
+            fire(d, now_ns);
     }
 }
 
@@ -303,6 +317,25 @@ static void unpark(struct ki_park *park)
     ki_poller_wake(&((struct ki_drivers *)park)->poller);
 }
 
+size_t ki_drivers_timers(struct ki_drivers *all)
+{
+    size_t count = 0;
+
+    for (unsigned i = 0; i < all->count; i++)
+        count += ki_bare_load_relaxed(&all->each[i].wheel.count); /* see wheel.h */
+    each_more(d, all)
+        count += ki_bare_load_relaxed(&d->wheel.count);
+    return count;
+}
+
+static void init_driver(struct ki_driver *d, struct ki_drivers *all)
+{
+    d->all = all;
+    ki_clock_init(&d->clock);
+    ki_wheel_init(&d->wheel, d->clock.now_ns);
+    ki_store_relaxed(&d->next_ns, INT64_MAX);
+}
+
 struct ki_drivers *ki_drivers_new(unsigned count, bool shared, int *err)
 {
     struct ki_drivers *all = ki_mem_zalloc(sizeof *all + count * sizeof all->each[0]);
@@ -323,21 +356,35 @@ struct ki_drivers *ki_drivers_new(unsigned count, bool shared, int *err)
     all->count = count;
     all->shared = shared;
     ki_store_relaxed(&all->alarm_ns, INT64_MAX);
-    for (unsigned i = 0; i < count; i++) {
-        struct ki_driver *d = &all->each[i];
-
-        d->all = all;
-        ki_clock_init(&d->clock);
-        ki_wheel_init(&d->wheel, d->clock.now_ns);
-        ki_store_relaxed(&d->next_ns, INT64_MAX);
-    }
+    for (unsigned i = 0; i < count; i++)
+        init_driver(&all->each[i], all);
     return all;
+}
+
+struct ki_driver *ki_drivers_more(struct ki_drivers *all)
+{
+    struct ki_driver *d = ki_mem_zalloc(sizeof *d);
+
+    if (!d)
+        return NULL;
+    init_driver(d, all);
+    d->older = ki_load_relaxed(&all->more); /* one caller at a time */
+    ki_store_release(&all->more, d);        /* pairs with each_more */
+    return d;
 }
 
 void ki_drivers_free(struct ki_drivers *all)
 {
+    struct ki_driver *d = all ? ki_load_relaxed(&all->more) : NULL; /* nobody else is left */
+
     if (!all)
         return;
+    while (d) {
+        struct ki_driver *older = d->older;
+
+        ki_mem_free(d);
+        d = older;
+    }
     ki_poller_close(&all->poller);
     ki_mem_free(all);
 }

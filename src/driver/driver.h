@@ -28,6 +28,7 @@ struct ki_driver {
     struct ki_lock lock;
     ki_atomic(int64_t) next_ns; /* no timer of the wheel is due before; INT64_MAX: none */
     struct ki_wheel wheel;
+    struct ki_driver *older; /* link of ki_drivers.more; fixed */
 };
 
 struct ki_drivers {
@@ -41,6 +42,7 @@ struct ki_drivers {
     unsigned (*busy)(void *arg);
     void *busy_arg;
     ki_atomic(uint32_t) held; /* a paused clock waits for the jobs' end */
+    ki_atomic(struct ki_driver *) more; /* of spare workers; a new one comes first, none goes */
     struct ki_driver each[];
 };
 
@@ -50,6 +52,9 @@ extern _Thread_local struct ki_driver *ki_driver_here;
 /* NULL and *err: a negative errno. */
 KIO_MUST_USE struct ki_drivers *ki_drivers_new(unsigned count, bool shared, int *err);
 void ki_drivers_free(struct ki_drivers *all);
+/* multi_thread: one more; its timers are looked after by everybody. NULL: no memory. One caller at
+ * a time. */
+KIO_MUST_USE struct ki_driver *ki_drivers_more(struct ki_drivers *all);
 
 /* Now by this driver's clock, at most a little later; see base/clock.h. */
 static inline int64_t ki_driver_now(struct ki_driver *d)
@@ -74,6 +79,9 @@ static inline void ki_timer_cancel(struct kio_timer_ *t)
 
 /* The last job has ended: a paused clock that waits for it goes on. Any thread. */
 void ki_drivers_quiet(struct ki_drivers *all);
+
+/* Timers armed in all wheels: a statistic. Any thread. */
+size_t ki_drivers_timers(struct ki_drivers *all);
 
 /* Paused clock only: goes to the next timer due up to at_ns, and fires what is due then; true:
  * there was none, and the clock shows at_ns. */

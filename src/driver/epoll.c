@@ -82,7 +82,7 @@ int ki_poller_add(struct ki_poller *p, int fd, uint64_t token)
 
     if (epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, fd, &ev))
         return -errno;
-    ki_fetch_add_relaxed(&p->fds, 1);
+    ki_fetch_add_relaxed(&p->fds, 1); /* a statistic, beside a system call */
     return 0;
 }
 
@@ -92,7 +92,7 @@ void ki_poller_remove(struct ki_poller *p, int fd)
 
     /* Fails only for an fd that is not registered: nothing to undo then. */
     (void)epoll_ctl(p->epoll_fd, EPOLL_CTL_DEL, fd, &unused);
-    ki_fetch_sub_relaxed(&p->fds, 1);
+    ki_fetch_sub_relaxed(&p->fds, 1); /* as above */
 }
 
 static unsigned bits_of(uint32_t events)

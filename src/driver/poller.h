@@ -14,7 +14,7 @@ struct ki_poller {
     int epoll_fd;
     int wake_fd;  /* eventfd, edge-triggered, never read: each write wakes one waiter */
     int timer_fd; /* timerfd, edge-triggered; -1: none (the waiter's timeout serves) */
-    ki_atomic(uint32_t) fds; /* registered; relaxed: who registers the last one knows it */
+    ki_atomic(uint32_t) fds; /* registered now; relaxed: who registers the last one knows it */
 };
 
 /* Events a wait fetches at once: the rest stays in the kernel's list, in order, for this worker's

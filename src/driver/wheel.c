@@ -1,4 +1,5 @@
 #include "wheel.h"
+#include "../base/atomic.h"
 #include "../base/panic.h"
 
 #include <string.h>
@@ -67,16 +68,22 @@ static void place(struct ki_wheel *w, struct kio_timer_ *t)
     link_timer(&w->slot[n][i], t);
 }
 
+/* relaxed: others only count it */
+static void set_count(struct ki_wheel *w, size_t count)
+{
+    ki_bare_store_relaxed(&w->count, count);
+}
+
 void ki_wheel_arm(struct ki_wheel *w, struct kio_timer_ *t)
 {
     place(w, t);
-    w->count++;
+    set_count(w, w->count + 1);
 }
 
 void ki_wheel_cancel(struct ki_wheel *w, struct kio_timer_ *t)
 {
     unlink_timer(t);
-    w->count--;
+    set_count(w, w->count - 1);
 }
 
 /* The first busy slot of level 0 at or after `from`; KI_L0_SLOTS: none. */
@@ -174,7 +181,7 @@ struct kio_timer_ *ki_wheel_take(struct ki_wheel *w, int64_t now_ns)
             struct kio_timer_ *t = w->slot0[at & (KI_L0_SLOTS - 1)];
 
             unlink_timer(t);
-            w->count--;
+            set_count(w, w->count - 1);
             return t;
         }
     }

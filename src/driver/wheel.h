@@ -27,7 +27,7 @@
 
 struct ki_wheel {
     uint64_t tick;         /* all timers due before it have been taken */
-    size_t count;          /* timers armed */
+    size_t count;          /* timers armed; others may read it by ki_bare_load_relaxed */
     uint64_t busy0[KI_L0_SLOTS / 64];
     uint64_t busy[KI_LN_LEVELS];
     struct kio_timer_ *slot0[KI_L0_SLOTS];

@@ -1,4 +1,5 @@
-/* For leaf futures, and those around one: ending without a call, and threads that wait for a future without a runtime. */
+/* For leaf futures, and those around one: ending without a call, and threads that wait for a future
+ * without a runtime. */
 #ifndef KI_FUTURE_LEAF_H
 #define KI_FUTURE_LEAF_H
 

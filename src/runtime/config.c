@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 
 #define KI_WORKERS_MAX       1024
 #define KI_MAX_BLOCKING      512 /* as Tokio */
 #define KI_STUCK_AFTER       KIO_SEC
 #define KI_STUCK_MAX         (INT64_MAX / 64) /* it is doubled some times */
+#define KI_WATCHDOG_MIN      KIO_MS
 #define KI_KEEP_ALIVE        (10 * KIO_SEC)
 
 static unsigned cpu_count(void)
@@ -58,6 +60,8 @@ int ki_config_complete(struct kio_runtime_config *c)
         return -EINVAL;
     if (c->workers > KI_WORKERS_MAX || c->blocking_keep_alive < 0 || c->stuck_after > KI_STUCK_MAX)
         return -EINVAL;
+    if (c->watchdog < 0 || (c->watchdog && c->watchdog < KI_WATCHDOG_MIN))
+        return -EINVAL;
     if (c->flavor == KIO_DETERMINISTIC) {
         c->start_paused = true;
         if (!c->seed)
@@ -77,6 +81,8 @@ int ki_config_complete(struct kio_runtime_config *c)
         c->name = "kioto";
     if (!c->stuck_after)
         c->stuck_after = KI_STUCK_AFTER;
+    if (!c->watchdog_signal)
+        c->watchdog_signal = SIGURG; /* unused by nearly all, ignored by default: Go's choice too */
     if (!c->seed)
         c->seed = (uint64_t)ki_clock_now();
     return err;

@@ -53,8 +53,7 @@ int kio_local_set_new(struct kio_local_set *set)
     local->park.unpark = unpark;
     local->sched->hooks = (struct kio_hooks){ 0 };
     local->sched->before_sleep = NULL; /* of its former runtime */
-    ki_current_open(local->sched, &local->park, NULL, 0, false);
-    return 0;
+    return ki_current_open(local->sched, &local->park, NULL, 0, false, false);
 }
 
 void kio_local_set_drop(struct kio_local_set *set)

@@ -14,15 +14,17 @@
 
 static void *driver_of(void *arg, unsigned i)
 {
-    return &((struct kio_runtime *)arg)->drivers->each[i];
+    struct ki_drivers *all = ((struct kio_runtime *)arg)->drivers;
+
+    return i < all->count ? &all->each[i] : ki_drivers_more(all);
 }
 
-static void on_worker(void *arg, unsigned i, bool start)
+static void on_worker(void *arg, void *driver, bool start)
 {
     struct kio_runtime *rt = arg;
 
     if (start) {
-        ki_context_set((struct ki_context){ rt, driver_of(rt, i) });
+        ki_context_set((struct ki_context){ rt, driver });
         if (rt->hooks.on_start)
             rt->hooks.on_start(rt->hooks.arg);
     } else {
@@ -101,16 +103,25 @@ static int open_sched(struct kio_runtime *rt, const struct kio_runtime_config *c
     rt->sched->hooks = c->hooks;
     rt->sched->before_sleep = before_sleep;
     rt->sched->before_sleep_arg = rt;
-    if (rt->flavor == KIO_CURRENT_THREAD) {
-        ki_current_open(rt->sched, &rt->drivers->park, &rt->drivers->each[0], c->seed, rt->seeded);
-        return 0;
+    if (c->watchdog) {
+        int err = ki_watchdog_start(&rt->watchdog, rt->sched, c); /* before any worker runs */
+
+        if (err)
+            return err;
     }
+    ki_arena_stamp(&rt->sched->arena, c->time_polls);
+    if (rt->flavor == KIO_CURRENT_THREAD)
+        return ki_current_open(rt->sched, &rt->drivers->park, &rt->drivers->each[0], c->seed,
+                               rt->seeded, c->time_polls);
     return ki_multi_open(rt->sched, &(struct ki_multi_config){
                                         .park = &rt->drivers->park,
+                                        .blocking = rt->blocking,
+                                        .spares = c->max_blocking,
                                         .driver_of = driver_of,
                                         .on_thread = on_worker,
                                         .arg = rt,
                                         .workers = c->workers,
+                                        .times = c->time_polls,
                                         .stack_size = c->stack_size,
                                         .name = rt->name,
                                         .seed = c->seed,
@@ -132,6 +143,7 @@ static int open_blocking(struct kio_runtime *rt, const struct kio_runtime_config
 
 static void release(struct kio_runtime *rt)
 {
+    ki_watchdog_stop(rt->watchdog);
     ki_blocking_free(rt->blocking);
     if (rt->sched)
         ki_sched_put(rt->sched);

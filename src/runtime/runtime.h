@@ -1,4 +1,4 @@
-/* What a runtime is made of. Inside src/runtime only. */
+/* What a runtime is made of. Inside src/runtime and src/debug only. */
 #ifndef KI_RUNTIME_RUNTIME_H
 #define KI_RUNTIME_RUNTIME_H
 
@@ -7,6 +7,7 @@
 #include "../sched/blocking.h"
 #include "../sched/sched.h"
 #include "context.h"
+#include "watchdog.h"
 
 #include <pthread.h>
 
@@ -26,6 +27,7 @@ struct kio_runtime {
     struct ki_sched *sched;
     struct ki_drivers *drivers;
     struct ki_blocking *blocking;
+    struct ki_watchdog *watchdog; /* NULL: none */
     struct kio_hooks hooks;
     char name[12];
     ki_atomic(uint32_t) closing; /* shutdown has begun: no new tasks */

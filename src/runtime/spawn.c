@@ -79,6 +79,8 @@ int kio_task_start_(struct kio_runtime *rt, struct kio_nursery_ *made,
     w = ki_worker_of(rt->sched);
     if (w)
         ki_count(&w->spawned);
+    else
+        ki_fetch_add_relaxed(&rt->sched->spawned, 1); /* a statistic, where the gate's word lies */
     queue(rt, w, made->task);
     if (!w)
         ki_sched_leave(rt->sched);

@@ -23,6 +23,8 @@ struct lane {
     unsigned idle;         /* of them waiting for a job, the sentinel not among them */
     unsigned roused;       /* idle ones that were signalled and have not woken yet */
     unsigned started;      /* ever: numbers the threads */
+    unsigned queued;       /* length of queue */
+    uint64_t taken;        /* jobs begun so far */
     bool sentinel;         /* one thread watches the queue's age, or is on its way to */
     bool closing;
     bool has_ended;        /* `ended` is a thread that has left the loop and is to be joined */
@@ -115,10 +117,12 @@ int ki_blocking_submit(struct ki_blocking *pool, struct ki_job *job, enum ki_lan
         return -ESHUTDOWN;
     }
     ki_list_push_back(&lane->queue, &job->link);
+    lane->queued++;
     ki_fetch_add_seq_cst(&pool->busy, 1);
     err = watch_locked(lane);
     if (err && lane->threads == 0 && is_queued(lane, job)) {
         ki_list_remove(&job->link);
+        lane->queued--;
         ki_fetch_sub_seq_cst(&pool->busy, 1);
     } else {
         err = 0; /* those that run will come to it, or a shutdown has cancelled it */
@@ -141,6 +145,8 @@ static struct ki_job *next_job(struct lane *lane, bool watching)
             lane->sentinel = watching = false;
         if (job && !watching) {
             ki_list_remove(&job->link);
+            lane->queued--;
+            lane->taken++;
             return job;
         }
         if (job) {
@@ -232,6 +238,7 @@ int ki_blocking_new(struct ki_blocking **out, const struct ki_blocking_config *c
     pool->config = *config;
     lane_init(&pool->lanes[KI_LANE_JOBS], pool, config->max_threads);
     lane_init(&pool->lanes[KI_LANE_LOOKUP], pool, KI_LOOKUP_THREADS);
+    lane_init(&pool->lanes[KI_LANE_SPARE], pool, config->max_threads);
     *out = pool;
     return 0;
 }
@@ -253,6 +260,21 @@ unsigned ki_blocking_threads(struct ki_blocking *pool)
     return count;
 }
 
+void ki_blocking_stats(struct ki_blocking *pool, struct ki_blocking_stats *out)
+{
+    *out = (struct ki_blocking_stats){ 0 };
+    for (int i = 0; i < KI_LANE_SPARE; i++) {
+        struct lane *lane = &pool->lanes[i];
+
+        pthread_mutex_lock(&lane->lock);
+        out->threads += lane->threads;
+        out->idle += lane->idle;
+        out->queued += lane->queued;
+        out->taken += lane->taken;
+        pthread_mutex_unlock(&lane->lock);
+    }
+}
+
 static void cancel_queued(struct lane *lane)
 {
     struct ki_list *link;
@@ -263,6 +285,7 @@ static void cancel_queued(struct lane *lane)
     while ((link = ki_list_pop_front(&lane->queue))) {
         struct ki_job *job = ki_container(link, struct ki_job, link);
 
+        lane->queued--;
         pthread_mutex_unlock(&lane->lock);
         job->cancel(job);
         ki_fetch_sub_seq_cst(&lane->pool->busy, 1);

@@ -23,6 +23,7 @@ struct ki_blocking;
 enum ki_lane {
     KI_LANE_JOBS,   /* kio_spawn_blocking, files */
     KI_LANE_LOOKUP, /* getaddrinfo */
+    KI_LANE_SPARE,  /* spare workers: see spare.c */
     KI_LANE_COUNT,
 };
 
@@ -55,6 +56,15 @@ unsigned ki_blocking_busy(struct ki_blocking *pool);
 
 /* Threads alive in all lanes: for metrics and tests. Any thread. */
 unsigned ki_blocking_threads(struct ki_blocking *pool);
+
+/* Jobs and lookups, without the spares' lane. Any thread; locks each lane for a moment. */
+struct ki_blocking_stats {
+    unsigned threads; /* alive */
+    unsigned idle;    /* of them, waiting for work */
+    unsigned queued;  /* jobs that no thread has taken yet */
+    uint64_t taken;   /* jobs begun so far */
+};
+void ki_blocking_stats(struct ki_blocking *pool, struct ki_blocking_stats *out);
 
 /* Takes no more jobs and cancels those not begun. Waits for running ones, at most timeout_ns
  * (negative: for ever). 0, or -ETIMEDOUT: threads still run; call again. */

@@ -37,9 +37,10 @@ struct ki_current {
     struct ki_sched base;
     struct ki_worker worker;
     struct ki_task *head, *tail; /* tail is garbage while head is NULL */
-    size_t depth;
     bool seeded;
     struct ki_rand order; /* seeded: of tasks, turns and select's arms */
+    ki_atomic(size_t) depth;      /* of the queue, and tasks taken from the inbox so far: the thread */
+    ki_atomic(uint64_t) inboxed;  /* writes, others read */
     /* others write */
     KI_CACHE_ALIGNED ki_atomic(uintptr_t) inbox;
     ki_atomic(uint32_t) asleep;
@@ -61,13 +62,14 @@ static struct ki_current *current_of(struct ki_sched *sched)
 
 static void push(struct ki_current *cur, struct ki_task *task)
 {
+    ki_task_stamp(task);
     task->next = NULL;
     if (cur->head)
         cur->tail->next = task;
     else
         cur->head = task;
     cur->tail = task;
-    cur->depth++;
+    ki_store_relaxed(&cur->depth, ki_load_relaxed(&cur->depth) + 1); /* a statistic */
 }
 
 static struct ki_task *pop(struct ki_current *cur)
@@ -76,7 +78,7 @@ static struct ki_task *pop(struct ki_current *cur)
 
     if (task) {
         cur->head = task->next;
-        cur->depth--;
+        ki_store_relaxed(&cur->depth, ki_load_relaxed(&cur->depth) - 1); /* as push */
     }
     return task;
 }
@@ -174,19 +176,30 @@ struct ki_sched *ki_current_new(void)
     return &cur->base;
 }
 
-void ki_current_open(struct ki_sched *sched, struct ki_park *park, void *driver, uint64_t seed,
-                     bool seeded)
+int ki_current_open(struct ki_sched *sched, struct ki_park *park, void *driver, uint64_t seed,
+                    bool seeded, bool times)
 {
     struct ki_current *cur = current_of(sched);
+    struct ki_times *made = NULL;
 
+    if (times && ki_times_new(&made))
+        return -ENOMEM;
     sched->park = park;
-    cur->worker.driver = driver;
-    ki_store_relaxed(&cur->worker.spawned, 0); /* of the runtime that had it before */
-    ki_store_relaxed(&cur->worker.ended, 0);
+    cur->worker = (struct ki_worker){ .sched = sched, .driver = driver, .times = made };
+    ki_store_relaxed(&cur->inboxed, 0);
     ki_rand_seed(&cur->worker.rand, seed);
     ki_rand_seed(&cur->order, seed);
     cur->seeded = seeded;
     ki_store_seq_cst(&sched->closed, 0); /* seq_cst: as every store to closed */
+    return 0;
+}
+
+void ki_current_forget(struct ki_sched *sched)
+{
+    struct ki_current *cur = current_of(sched);
+
+    ki_times_free(cur->worker.times);
+    cur->worker.times = NULL;
 }
 
 /* Takes what other threads woke. */
@@ -210,6 +223,7 @@ static void drain(struct ki_current *cur)
 
         /* acq_rel: pairs with wake_foreign; from here on a new wake pushes again. */
         order = (struct ki_task *)(ki_xchg_acq_rel(&task->inbox, 0) & ~KI_INBOX_IN);
+        ki_count(&cur->inboxed);
         wake_local(cur, task);
     }
 }
@@ -235,6 +249,7 @@ static void run_task(struct ki_current *cur, struct ki_task *task)
 
 static void turn(struct ki_current *cur, int64_t max_ns)
 {
+    ki_count(&cur->worker.turns);
     cur->worker.in_turn = true;
     cur->base.park->turn(cur->base.park, cur->worker.driver, max_ns);
     cur->worker.in_turn = false;
@@ -245,9 +260,14 @@ static void sleep_until_woken(struct ki_current *cur)
     if (cur->base.hooks.on_park)
         cur->base.hooks.on_park(cur->base.hooks.arg);
     cur->base.before_sleep(cur->base.before_sleep_arg);
+    ki_count(&cur->worker.parks);
     /* seq_cst: before the look at the inbox: see the race above. */
     ki_store_seq_cst(&cur->asleep, 1);
+    if (cur->base.watch)
+        ki_watch_asleep(&cur->worker.watched);
     turn(cur, ki_load_seq_cst(&cur->inbox) || cur->head ? 0 : -1);
+    if (cur->base.watch)
+        ki_watch_awake(cur->base.watch, &cur->worker.watched);
     /* relaxed: a waker that still sees 1 writes the eventfd once more than needed */
     ki_store_relaxed(&cur->asleep, 0);
     if (cur->base.hooks.on_unpark)
@@ -298,6 +318,8 @@ bool ki_current_run(struct ki_sched *sched, bool (*done)(void *), void *arg)
     ki_here = (struct ki_here){ .stack_base = __builtin_frame_address(0) };
     if (cur->seeded)
         before_fair = ki_fair_from(&cur->order);
+    if (cur->base.watch)
+        ki_watch_begin(cur->base.watch, &cur->worker.watched);
     while (!done(arg)) {
         if (kio_unlikely_(ki_load_relaxed(&cur->asked) != NULL)) /* answer takes it */
             answer(cur);
@@ -313,6 +335,8 @@ bool ki_current_run(struct ki_sched *sched, bool (*done)(void *), void *arg)
     }
     if (cur->seeded)
         ki_fair_from(before_fair);
+    if (cur->base.watch)
+        ki_watch_end(cur->base.watch, &cur->worker.watched);
     ki_here = here;
     ki_worker_here = before;
     ki_store_release(&cur->running, 0); /* pairs with the acquire above */
@@ -421,7 +445,7 @@ int ki_current_close(struct ki_sched *sched)
     ki_here = here;
     ki_worker_here = before;
     cur->head = NULL;
-    cur->depth = 0;
+    ki_store_relaxed(&cur->depth, 0);
     cur->worker.nest.slots = (struct ki_slots){ 0 }; /* the trim finds every free slot */
     ki_arena_trim(&sched->arena);
     ki_store_release(&cur->running, 0); /* as ki_current_run */
@@ -487,9 +511,19 @@ int ki_current_ask(struct ki_sched *sched, void (*fn)(void *), void *arg, int64_
     return -EBUSY;
 }
 
+struct ki_worker *ki_current_worker(struct ki_sched *sched)
+{
+    return &current_of(sched)->worker;
+}
+
 size_t ki_current_depth(struct ki_sched *sched)
 {
-    return current_of(sched)->depth;
+    return ki_load_relaxed(&current_of(sched)->depth);
+}
+
+uint64_t ki_current_inboxed(struct ki_sched *sched)
+{
+    return ki_load_relaxed(&current_of(sched)->inboxed);
 }
 
 bool ki_current_quiet(struct ki_sched *sched, uint64_t *polls)

@@ -11,6 +11,7 @@ struct ki_inject {
     struct ki_lock lock;
     struct ki_task *head, *tail;
     ki_atomic(size_t) len;
+    ki_atomic(uint64_t) pushed; /* so far; for metrics */
 };
 
 /* first .. last: a list of count tasks linked by next. */
@@ -24,6 +25,8 @@ static inline void ki_inject_push(struct ki_inject *q, struct ki_task *first, st
     else
         q->head = first;
     q->tail = last;
+    /* relaxed: written under the lock, and only counted */
+    ki_store_relaxed(&q->pushed, ki_load_relaxed(&q->pushed) + count);
     /* seq_cst: store-load with the look at sleepers that follows; pairs with a worker's look at
      * len after it counted itself as a sleeper. */
     ki_fetch_add_seq_cst(&q->len, count);

@@ -1,4 +1,5 @@
 #include "sched.h"
+#include "../base/clock.h"
 #include "../future/guard.h"
 
 #include <sched.h>
@@ -40,13 +41,29 @@ struct ki_sched *ki_sched_get(enum kio_flavor flavor)
 
 void ki_sched_put(struct ki_sched *sched)
 {
+    if (sched->flavor == KIO_MULTI_THREAD)
+        ki_multi_forget(sched);
+    else
+        ki_current_forget(sched);
+    sched->watch = NULL;
+    ki_store_relaxed(&sched->spawned, 0); /* nobody else has it */
+    ki_arena_stamp(&sched->arena, false);
     ki_lock(&pool_lock, KI_RANK_LEAF);
     sched->pooled = pool;
     pool = sched;
     ki_unlock(&pool_lock, KI_RANK_LEAF);
 }
 
-kio_poll ki_worker_poll(struct ki_worker *w, struct ki_task *task, uintptr_t *how)
+void ki_sched_each(struct ki_sched *sched, void (*visit)(struct ki_worker *, unsigned, void *),
+                   void *arg)
+{
+    if (sched->flavor == KIO_CURRENT_THREAD)
+        visit(ki_current_worker(sched), 0, arg);
+    else
+        ki_multi_each(sched, visit, arg);
+}
+
+static inline kio_poll poll(struct ki_worker *w, struct ki_task *task, uintptr_t *how)
 {
     kio_future *f = ki_task_future(task);
     kio_context cx = { .waker = ki_task_waker(task), .run = &w->run };
@@ -54,7 +71,7 @@ kio_poll ki_worker_poll(struct ki_worker *w, struct ki_task *task, uintptr_t *ho
 
     w->run.budget = KI_BUDGET;
     w->run.yielded = false;
-    /* relaxed, here and below: a dump asks which worker polls what; nothing hangs on it */
+    /* relaxed, here and below: a dump, a watchdog asks which worker polls what; nothing hangs on it */
     ki_bare_store_relaxed(&w->run.self, &task->wakeable);
     ki_count(&w->polls);
     ki_bare_store_relaxed(&ki_here.root, f);
@@ -70,10 +87,34 @@ kio_poll ki_worker_poll(struct ki_worker *w, struct ki_task *task, uintptr_t *ho
             kio_drop_(f);
     }
     ki_bare_store_relaxed(&ki_here.root, NULL);
+    ki_bare_store_relaxed(&w->run.self, NULL);
     if (answer == KIO_READY)
         ki_count(&w->ended);
     return answer;
 }
+
+static KIO_COLD kio_poll poll_timed(struct ki_worker *w, struct ki_task *task, uintptr_t *how)
+{
+    int64_t *stamp = ki_task_stamp_of(task);
+    int64_t queued = ki_bare_load_relaxed(stamp); /* the queue published it */
+    int64_t start = ki_clock_now();
+    kio_poll answer;
+
+    if (queued)
+        ki_times_add(&w->times->latency, start - queued);
+    ki_bare_store_relaxed(stamp, 0); /* a wake from now on is another one */
+    answer = poll(w, task, how);
+    ki_times_add(&w->times->poll, ki_clock_now() - start);
+    return answer;
+}
+
+kio_poll ki_worker_poll(struct ki_worker *w, struct ki_task *task, uintptr_t *how)
+{
+    if (kio_unlikely_(task->flags & KI_TASK_STAMPED))
+        return poll_timed(w, task, how);
+    return poll(w, task, how);
+}
+
 
 void ki_worker_drop(struct ki_task *task)
 {

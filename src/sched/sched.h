@@ -17,6 +17,8 @@
 #include "../base/rand.h"
 #include "../task/task.h"
 #include "park.h"
+#include "times.h"
+#include "watch.h"
 
 #include <kioto/runtime.h>
 
@@ -33,7 +35,9 @@ struct ki_sched {
     enum kio_flavor flavor;
     ki_atomic(uint32_t) closed;
     ki_atomic(uint32_t) visitors;
+    ki_atomic(uint64_t) spawned; /* by visitors; workers count their own */
     struct ki_park *park;   /* while open */
+    struct ki_watch *watch; /* NULL: no watchdog */
     struct kio_hooks hooks;
     struct ki_lock look;     /* held while a dump looks at a task, see look.c */
     void (*before_sleep)(void *arg); /* current_thread: nothing is left to run */
@@ -54,6 +58,12 @@ struct ki_worker {
     ki_atomic(uint64_t) polls;   /* owner writes; others watch it move */
     ki_atomic(uint64_t) spawned;
     ki_atomic(uint64_t) ended;
+    ki_atomic(uint64_t) steals; /* times it took from another's queue, and how many tasks */
+    ki_atomic(uint64_t) stolen;
+    ki_atomic(uint64_t) parks;  /* times it slept */
+    ki_atomic(uint64_t) turns;  /* times it looked at timers and I/O */
+    struct ki_times *times;     /* NULL: not measured */
+    struct ki_watched watched;
 };
 
 /* The worker whose loop runs on this thread; NULL: none. */
@@ -81,6 +91,11 @@ static inline bool ki_thread_runs(const struct ki_sched *sched)
 static inline void ki_count(ki_atomic(uint64_t) *counter)
 {
     ki_store_relaxed(counter, ki_load_relaxed(counter) + 1);
+}
+
+static inline void ki_count_more(ki_atomic(uint64_t) *counter, uint64_t more)
+{
+    ki_store_relaxed(counter, ki_load_relaxed(counter) + more); /* as ki_count */
 }
 
 /* False: the runtime is gone, do nothing (and do not leave). */
@@ -115,9 +130,10 @@ void ki_multi_spawn(struct ki_sched *sched, struct ki_worker *worker, struct ki_
 
 /* current_thread: see current.c */
 KIO_MUST_USE struct ki_sched *ki_current_new(void);
-/* seeded: tasks run, and turns are made, in an order drawn from the seed. */
-void ki_current_open(struct ki_sched *sched, struct ki_park *park, void *driver, uint64_t seed,
-                     bool seeded);
+/* 0 or -ENOMEM; seeded: tasks run, and turns are made, in an order drawn from the seed; times: measure. */
+KIO_MUST_USE int ki_current_open(struct ki_sched *sched, struct ki_park *park, void *driver,
+                                 uint64_t seed, bool seeded, bool times);
+void ki_current_forget(struct ki_sched *sched); /* as ki_multi_forget */
 /* Runs tasks on this thread until `done(arg)`; false at once if another thread is doing that. */
 bool ki_current_run(struct ki_sched *sched, bool (*done)(void *), void *arg);
 /* Runs up to max tasks inside a poll of another one (local sets), and does not sleep. True: more are
@@ -129,16 +145,22 @@ void ki_current_count(struct ki_sched *sched);
 struct ki_nest *ki_current_nest(struct ki_sched *sched);
 /* Drops every task and closes. 0, or -EBUSY: a thread is inside ki_current_run. */
 int ki_current_close(struct ki_sched *sched);
+/* Queued tasks, and tasks taken from the inbox so far. Any thread. */
 size_t ki_current_depth(struct ki_sched *sched);
+uint64_t ki_current_inboxed(struct ki_sched *sched);
 
 /* multi_thread: see worker.c */
 KIO_MUST_USE struct ki_sched *ki_multi_new(void);
 struct ki_multi_config {
     struct ki_park *park;
-    void *(*driver_of)(void *arg, unsigned i); /* the driver of worker i */
-    void (*on_thread)(void *arg, unsigned i, bool start); /* on the worker's thread */
+    struct ki_blocking *blocking; /* lends spare workers their threads */
+    unsigned spares;              /* at most so many at a time */
+    /* The driver of worker i; of a spare (i counts on from workers): NULL, there is no memory. */
+    void *(*driver_of)(void *arg, unsigned i);
+    void (*on_thread)(void *arg, void *driver, bool start); /* on the worker's thread */
     void *arg;
     unsigned workers;
+    bool times; /* measure */
     size_t stack_size;
     const char *name;
     uint64_t seed;
@@ -149,6 +171,29 @@ KIO_MUST_USE int ki_multi_open(struct ki_sched *sched, const struct ki_multi_con
  * poll after timeout_ns (negative: wait for ever); call again. */
 int ki_multi_close(struct ki_sched *sched, int64_t timeout_ns);
 unsigned ki_multi_workers(struct ki_sched *sched);
+/* Nothing of the runtime runs any more: the workers' memory and counts go. */
+void ki_multi_forget(struct ki_sched *sched);
+
+/* A spare worker runs tasks in place of one that is blocked, until ki_multi_stand_down. False:
+ * there is none to be had yet. Any thread while the blocking pool lives. */
+bool ki_multi_stand_in(struct ki_sched *sched);
+void ki_multi_stand_down(struct ki_sched *sched);
+/* What a worker that is stuck would run next goes where others find it. */
+void ki_multi_free_next(struct ki_worker *stuck);
+/* On a worker, in a poll: fn(arg) with a spare in its place. */
+void *ki_multi_step_aside(struct ki_worker *w, void *(*fn)(void *), void *arg);
+/* Queued tasks of a worker; and those from outside, waiting and so far. Any thread. */
+size_t ki_multi_depth(struct ki_worker *w);
+void ki_multi_injected(struct ki_sched *sched, size_t *depth, uint64_t *pushed);
+/* Spares that stand in now, or are about to. */
+unsigned ki_multi_spares(struct ki_sched *sched);
+
+/* Calls visit for every worker there ever was, spares too. While the runtime lives. Any thread. */
+void ki_sched_each(struct ki_sched *sched, void (*visit)(struct ki_worker *w, unsigned index, void *),
+                   void *arg);
+void ki_multi_each(struct ki_sched *sched, void (*visit)(struct ki_worker *w, unsigned index, void *),
+                   void *arg);
+struct ki_worker *ki_current_worker(struct ki_sched *sched);
 
 /* ---- looking at tasks: look.c ------------------------------------------------------------- */
 

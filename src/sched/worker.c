@@ -20,10 +20,7 @@
  * The slot is an atomic pointer: only the owner puts a task in, so an empty slot is filled by a
  * plain store; everybody takes by exchange.
  */
-#include "sched.h"
-#include "idle.h"
-#include "inject.h"
-#include "queue.h"
+#include "multi.h"
 #include "../base/clock.h"
 #include "../base/mem.h"
 #include "../base/thread.h"
@@ -42,58 +39,27 @@
 #define KI_SEARCH_ROUNDS 16
 #define KI_SEARCH_PAUSES 24
 
-struct mworker {
-    struct ki_worker w;
-    struct ki_multi *multi;
-    unsigned index;
-    unsigned lifo_runs;
-    pthread_t thread;
-    struct ki_here *here; /* of its thread, while that runs; under ki_sched.look */
-    KI_CACHE_ALIGNED ki_atomic(struct ki_task *) lifo;
-    uint64_t polls_seen; /* what who beat last saw in w.polls; under ki_multi.beat */
-    struct ki_queue queue;
-};
-
-struct ki_multi {
-    struct ki_sched base;
-    struct ki_multi_config config;
-    char *memory;            /* of the workers: aligned by hand, see ki_multi_open */
-    struct mworker *workers; /* while open */
-    unsigned count;
-    ki_atomic(uint32_t) ending;
-    ki_atomic(uint32_t) running; /* threads that have not finished their loop; a futex */
-    struct ki_lock beat;
-    KI_CACHE_ALIGNED struct ki_inject inject;
-    KI_CACHE_ALIGNED struct ki_idle idle;
-};
-
-static struct ki_multi *multi_of(struct ki_sched *sched)
-{
-    return (struct ki_multi *)sched; /* its first member */
-}
-
-static struct mworker *mworker_of(struct ki_worker *w)
-{
-    return (struct mworker *)w; /* its first member */
-}
-
-static void notify(struct ki_multi *m, bool strict)
-{
-    ki_idle_notify(&m->idle, m->base.park, strict);
-}
-
 /* ---- putting tasks in queues -------------------------------------------------------------- */
 
-static void push_foreign(struct ki_multi *m, struct ki_task *task)
+static inline void push_back_now(struct mworker *w, struct ki_task *task)
 {
-    ki_inject_push(&m->inject, task, task, 1);
-    notify(m, true);
+    if (kio_unlikely_(!ki_queue_push(&w->queue, task)))
+        push_foreign(w->multi, task); /* 65536 wait in ours already, or there is no memory */
+}
+
+/* Functions of their own, so that the usual ones have no call before their work and save nothing. */
+static KIO_COLD void push_back_stamped(struct mworker *w, struct ki_task *task)
+{
+    ki_task_stamp_slow(task);
+    push_back_now(w, task);
 }
 
 static void push_back(struct mworker *w, struct ki_task *task)
 {
-    if (kio_unlikely_(!ki_queue_push(&w->queue, task)))
-        push_foreign(w->multi, task); /* 65536 wait in ours already, or there is no memory */
+    if (ki_task_wants_stamp(task))
+        push_back_stamped(w, task);
+    else
+        push_back_now(w, task);
 }
 
 /* Work for somebody else, if there is more than this worker runs next. */
@@ -103,12 +69,12 @@ static void share(struct mworker *w)
         notify(w->multi, false);
 }
 
-static void push_next(struct mworker *w, struct ki_task *task)
+static inline void push_next_now(struct mworker *w, struct ki_task *task)
 {
     struct ki_task *old = ki_load_relaxed(&w->lifo);
 
     if (w->w.in_turn) {
-        push_back(w, task);
+        push_back_now(w, task);
         return;
     }
     if (!old) {
@@ -117,15 +83,23 @@ static void push_next(struct mworker *w, struct ki_task *task)
     }
     old = ki_xchg_acq_rel(&w->lifo, task);
     if (old) {
-        push_back(w, old);
+        push_back_now(w, old);
         share(w);
     }
 }
 
-static struct ki_task *take_lifo(struct mworker *w)
+static KIO_COLD void push_next_stamped(struct mworker *w, struct ki_task *task)
 {
-    /* relaxed look first: mostly it is empty. acq_rel: pairs with push_next. */
-    return ki_load_relaxed(&w->lifo) ? ki_xchg_acq_rel(&w->lifo, NULL) : NULL;
+    ki_task_stamp_slow(task);
+    push_next_now(w, task);
+}
+
+static void push_next(struct mworker *w, struct ki_task *task)
+{
+    if (ki_task_wants_stamp(task))
+        push_next_stamped(w, task);
+    else
+        push_next_now(w, task);
 }
 
 /* ---- the state word ----------------------------------------------------------------------- */
@@ -238,19 +212,51 @@ static struct ki_task *take_injected(struct mworker *w)
     return first;
 }
 
+/* Half of what the victim has; counted. */
+static struct ki_task *steal_from(struct mworker *w, struct mworker *victim)
+{
+    uint32_t tail = ki_load_relaxed(&w->queue.tail); /* only we write it */
+    struct ki_task *task = victim == w ? NULL : ki_queue_steal(&w->queue, &victim->queue);
+
+    if (task) {
+        ki_count(&w->w.steals);
+        ki_count_more(&w->w.stolen, ki_load_relaxed(&w->queue.tail) - tail + 1);
+    }
+    return task;
+}
+
 static struct ki_task *steal(struct mworker *w)
 {
     struct ki_multi *m = w->multi;
     unsigned start = ki_rand_below(&w->w.rand, m->count);
 
     for (unsigned i = 0; i < m->count; i++) {
-        struct mworker *victim = &m->workers[(start + i) % m->count];
-        struct ki_task *task = victim == w ? NULL : ki_queue_steal(&w->queue, &victim->queue);
+        struct ki_task *task = steal_from(w, &m->workers[(start + i) % m->count]);
+
+        if (task)
+            return task;
+    }
+    each_spare(s, m) { /* as many as were ever blocked at once */
+        struct ki_task *task = steal_from(w, s);
 
         if (task)
             return task;
     }
     return take_injected(w);
+}
+
+static struct ki_task *take_stuck(struct mworker *w, struct mworker *victim)
+{
+    uint64_t polls = ki_load_relaxed(&victim->w.polls); /* a statistic is enough here */
+    bool stuck = victim != w && polls == victim->polls_seen;
+    struct ki_task *task;
+
+    victim->polls_seen = polls;
+    if (!stuck || !(task = take_lifo(victim)))
+        return NULL;
+    ki_count(&w->w.steals);
+    ki_count(&w->w.stolen);
+    return task;
 }
 
 /* The alarm went off: a worker that is in the same poll as at the last beat gives up its slot. */
@@ -261,13 +267,11 @@ static struct ki_task *steal_stuck(struct mworker *w)
 
     if (!ki_try_lock(&m->beat, KI_RANK_LEAF))
         return NULL;
-    for (unsigned i = 0; i < m->count && !task; i++) {
-        struct mworker *victim = &m->workers[i];
-        uint64_t polls = ki_load_relaxed(&victim->w.polls); /* a statistic is enough here */
-
-        if (victim != w && polls == victim->polls_seen)
-            task = take_lifo(victim);
-        victim->polls_seen = polls;
+    for (unsigned i = 0; i < m->count && !task; i++)
+        task = take_stuck(w, &m->workers[i]);
+    each_spare(s, m) {
+        if (!task)
+            task = take_stuck(w, s);
     }
     ki_unlock(&m->beat, KI_RANK_LEAF);
     return task;
@@ -277,6 +281,7 @@ static unsigned turn(struct mworker *w, int64_t max_ns)
 {
     unsigned taken;
 
+    ki_count(&w->w.turns);
     w->w.tick = 0;
     w->w.in_turn = true;
     taken = w->multi->base.park->turn(w->multi->base.park, w->w.driver, max_ns);
@@ -286,7 +291,7 @@ static unsigned turn(struct mworker *w, int64_t max_ns)
 }
 
 /* Something that somebody asleep would have to be told about. */
-static bool work_anywhere(struct ki_multi *m)
+bool ki_multi_has_work(struct ki_multi *m)
 {
     if (ki_load_seq_cst(&m->inject.len)) /* seq_cst: see idle.h */
         return true;
@@ -294,12 +299,11 @@ static bool work_anywhere(struct ki_multi *m)
         if (ki_queue_len(&m->workers[i].queue))
             return true;
     }
+    each_spare(s, m) {
+        if (ki_queue_len(&s->queue))
+            return true;
+    }
     return false;
-}
-
-static bool is_ending(struct ki_multi *m)
-{
-    return ki_load_seq_cst(&m->ending); /* seq_cst: pairs with ki_multi_close, as inject.len */
 }
 
 static struct ki_task *sleep_until_woken(struct mworker *w, bool searching)
@@ -307,18 +311,24 @@ static struct ki_task *sleep_until_woken(struct mworker *w, bool searching)
     struct ki_multi *m = w->multi;
     bool may_sleep;
 
+    if (m->base.watch)
+        ki_watch_asleep(&w->w.watched);
     ki_idle_enter(&m->idle, searching);
-    may_sleep = !work_anywhere(m) && !is_ending(m);
+    may_sleep = !ki_multi_has_work(m) && !is_ending(m);
+    if (may_sleep)
+        ki_count(&w->w.parks);
     if (may_sleep && m->base.hooks.on_park)
         m->base.hooks.on_park(m->base.hooks.arg);
     /* As long as somebody is awake, the sleepers look after it every beat. */
     if (may_sleep && ki_load_relaxed(&m->idle.sleepers) < m->count)
         m->base.park->alarm(m->base.park, KI_BEAT_NS);
-    turn(w, may_sleep ? -1 : 0);
+    turn(w, may_sleep ? w->sleep_ns : 0);
     if (ki_idle_leave(&m->idle))
         m->base.park->alarm(m->base.park, KI_BEAT_NS);
     if (may_sleep && m->base.hooks.on_unpark)
         m->base.hooks.on_unpark(m->base.hooks.arg);
+    if (m->base.watch)
+        ki_watch_awake(m->base.watch, &w->w.watched);
     return steal_stuck(w);
 }
 
@@ -334,7 +344,7 @@ static struct ki_task *search(struct mworker *w)
     for (unsigned round = 0; searching && round < KI_SEARCH_ROUNDS && !is_ending(m); round++) {
         task = steal(w);
         if (task) {
-            if (ki_idle_found(&m->idle) && work_anywhere(m))
+            if (ki_idle_found(&m->idle) && ki_multi_has_work(m))
                 notify(m, false);
             return task;
         }
@@ -353,7 +363,7 @@ static void busy_turn(struct mworker *w)
 
     if (kio_unlikely_(taken & KI_TURN_WOKEN)) {
         ki_idle_took_wake(&m->idle);
-        if (work_anywhere(m))
+        if (ki_multi_has_work(m))
             notify(m, true);
     }
     if (kio_unlikely_((taken & KI_TURN_ALARM) && ki_load_relaxed(&m->idle.sleepers)))
@@ -366,6 +376,8 @@ static struct ki_task *next_task(struct mworker *w)
 
     if (kio_unlikely_(++w->w.tick >= KI_TURN_INTERVAL)) {
         busy_turn(w);
+        if (w->is_spare && ki_spare_may_retire(w))
+            return NULL;
         task = take_injected(w);
         if (task)
             return task;
@@ -436,34 +448,116 @@ static void show_here(struct mworker *w, struct ki_here *here)
     ki_unlock(&w->multi->base.look, KI_RANK_RUNTIME);
 }
 
-static void *worker_main(void *arg)
+/* This thread works for w, or (end) no more. */
+void ki_mworker_begin(struct mworker *w, const char *stack_base)
 {
-    struct mworker *w = arg;
     struct ki_multi *m = w->multi;
 
     ki_worker_here = &w->w;
-    ki_here = (struct ki_here){ .stack_base = __builtin_frame_address(0) };
+    ki_here = (struct ki_here){ .stack_base = stack_base };
     show_here(w, &ki_here);
-    m->config.on_thread(m->config.arg, w->index, true);
-    while (!is_ending(m)) {
-        struct ki_task *task = next_task(w);
+    m->config.on_thread(m->config.arg, w->w.driver, true);
+    if (m->base.watch)
+        ki_watch_begin(m->base.watch, &w->w.watched);
+}
 
-        if (!task)
-            task = search(w);
-        if (task)
-            run_task(w, task);
-    }
+void ki_mworker_end(struct mworker *w)
+{
+    struct ki_multi *m = w->multi;
+
+    if (m->base.watch)
+        ki_watch_end(m->base.watch, &w->w.watched);
+    m->config.on_thread(m->config.arg, w->w.driver, false);
     show_here(w, NULL);
-    m->base.park->unpark(m->base.park); /* the next sleeper, that it may end too */
+    ki_here = (struct ki_here){ 0 };
+    ki_worker_here = NULL;
+}
+
+void ki_mworker_leave(struct mworker *w)
+{
+    struct ki_multi *m = w->multi;
+
     /* acq_rel: the last one sees everything the others did. */
     if (ki_fetch_sub_acq_rel(&m->running, 1) == 2) {
         drop_all(w);
         ki_store_release(&m->running, 0); /* pairs with ki_multi_close */
         ki_futex_wake(&m->running, 1);
     }
-    m->config.on_thread(m->config.arg, w->index, false);
-    ki_worker_here = NULL;
+}
+
+void ki_mworker_work(struct mworker *w)
+{
+    while (!is_ending(w->multi)) {
+        struct ki_task *task = next_task(w);
+
+        if (!task) {
+            if (w->is_spare && ki_spare_may_retire(w))
+                return;
+            task = search(w);
+        }
+        if (task)
+            run_task(w, task);
+    }
+}
+
+static void *worker_main(void *arg)
+{
+    struct mworker *w = arg;
+    struct ki_multi *m = w->multi;
+
+    ki_mworker_begin(w, __builtin_frame_address(0));
+    ki_mworker_work(w);
+    m->base.park->unpark(m->base.park); /* the next sleeper, that it may end too */
+    ki_mworker_leave(w);
+    ki_mworker_end(w);
     return NULL;
+}
+
+size_t ki_multi_depth(struct ki_worker *base)
+{
+    struct mworker *w = mworker_of(base);
+
+    return ki_queue_len(&w->queue) + (ki_load_relaxed(&w->lifo) != NULL); /* a statistic */
+}
+
+void ki_multi_injected(struct ki_sched *sched, size_t *depth, uint64_t *pushed)
+{
+    struct ki_multi *m = multi_of(sched);
+
+    *depth = ki_load_relaxed(&m->inject.len); /* statistics */
+    *pushed = ki_load_relaxed(&m->inject.pushed);
+}
+
+void ki_multi_each(struct ki_sched *sched, void (*visit)(struct ki_worker *, unsigned, void *),
+                   void *arg)
+{
+    struct ki_multi *m = multi_of(sched);
+
+    for (unsigned i = 0; m->workers && i < m->count; i++)
+        visit(&m->workers[i].w, i, arg);
+    each_spare(s, m)
+        visit(&s->w, s->index, arg);
+}
+
+/* ---- opening and closing ------------------------------------------------------------------ */
+
+int ki_mworker_init(struct mworker *w, struct ki_multi *m, unsigned index)
+{
+    *w = (struct mworker){ .multi = m, .index = index, .sleep_ns = -1 };
+    w->w.sched = &m->base;
+    ki_rand_seed(&w->w.rand, m->config.seed + index);
+    if (ki_queue_init(&w->queue))
+        return -ENOMEM;
+    w->w.driver = m->config.driver_of(m->config.arg, index);
+    if (!w->w.driver)
+        return -ENOMEM;
+    return m->config.times ? ki_times_new(&w->w.times) : 0;
+}
+
+void ki_mworker_fini(struct mworker *w)
+{
+    ki_queue_free(&w->queue);
+    ki_times_free(w->w.times);
 }
 
 struct ki_sched *ki_multi_new(void)
@@ -491,7 +585,9 @@ bool ki_multi_quiet(struct ki_sched *sched, uint64_t *polls)
     *polls = 0;
     if (!ki_sched_enter(sched))
         return false;
-    quiet = ki_load_seq_cst(&m->idle.sleepers) == m->count && !work_anywhere(m);
+    /* While a spare stands in, a worker is blocked: that is not quiet. */
+    quiet = !ki_load_acquire(&m->standing_in) &&
+            ki_load_seq_cst(&m->idle.sleepers) == m->count && !ki_multi_has_work(m);
     for (unsigned i = 0; i < m->count; i++) {
         *polls += ki_load_relaxed(&m->workers[i].w.polls); /* a statistic */
         quiet &= !ki_load_relaxed(&m->workers[i].lifo);    /* a sleeper's is empty for good */
@@ -500,16 +596,23 @@ bool ki_multi_quiet(struct ki_sched *sched, uint64_t *polls)
     return quiet;
 }
 
+static bool polls_now(const struct mworker *w, const kio_future *f)
+{
+    /* relaxed: see ki_worker_poll */
+    return w->here && ki_bare_load_relaxed(&w->here->root) == f;
+}
+
 int ki_multi_worker_of(struct ki_sched *sched, const kio_future *f)
 {
     struct ki_multi *m = multi_of(sched);
 
     for (unsigned i = 0; i < m->count; i++) {
-        struct ki_here *here = m->workers[i].here;
-
-        /* relaxed: see ki_worker_poll */
-        if (here && ki_bare_load_relaxed(&here->root) == f)
+        if (polls_now(&m->workers[i], f))
             return (int)i;
+    }
+    each_spare(s, m) {
+        if (polls_now(s, f))
+            return (int)s->index;
     }
     return -1;
 }
@@ -526,14 +629,35 @@ static void join_threads(struct ki_multi *m, unsigned count)
         pthread_join(m->workers[i].thread, NULL);
 }
 
-static void forget_workers(struct ki_multi *m)
+/* Their memory stays until ki_multi_forget: a spare may still be on its way, and counts are read. */
+static void forget_tasks(struct ki_multi *m)
 {
-    for (unsigned i = 0; i < m->count; i++)
-        ki_queue_free(&m->workers[i].queue);
+    m->inject.head = m->inject.tail = NULL;
+    ki_store_relaxed(&m->inject.len, 0); /* only metrics look */
+    ki_arena_trim(&m->base.arena);
+}
+
+void ki_multi_forget(struct ki_sched *sched)
+{
+    struct ki_multi *m = multi_of(sched);
+    struct mworker *spare = ki_load_relaxed(&m->spares); /* nobody else is left */
+
+    while (spare) {
+        struct mworker *older = spare->older;
+
+        ki_mworker_fini(spare);
+        ki_mem_free(spare);
+        spare = older;
+    }
+    ki_store_relaxed(&m->spares, NULL);
+    ki_store_relaxed(&m->surplus, 0);
+    m->inject = (struct ki_inject){ 0 };
+    m->spare_free = NULL;
+    m->spare_count = 0;
+    for (unsigned i = 0; m->workers && i < m->count; i++)
+        ki_mworker_fini(&m->workers[i]);
     ki_mem_free(m->workers);
     m->workers = NULL;
-    m->inject = (struct ki_inject){ 0 };
-    ki_arena_trim(&m->base.arena);
 }
 
 int ki_multi_open(struct ki_sched *sched, const struct ki_multi_config *config)
@@ -552,17 +676,11 @@ int ki_multi_open(struct ki_sched *sched, const struct ki_multi_config *config)
     ki_store_relaxed(&m->ending, 0); /* the threads' start publishes these */
     ki_store_relaxed(&m->running, config->workers + 1);
     for (unsigned i = 0; i < m->count; i++) {
-        m->workers[i] = (struct mworker){ .multi = m, .index = i };
-        if (ki_queue_init(&m->workers[i].queue))
+        if (ki_mworker_init(&m->workers[i], m, i))
             err = -ENOMEM;
-        m->workers[i].w.sched = sched;
-        m->workers[i].w.driver = config->driver_of(config->arg, i);
-        ki_rand_seed(&m->workers[i].w.rand, config->seed + i);
     }
-    if (err) {
-        forget_workers(m);
+    if (err)
         return err;
-    }
     ki_store_seq_cst(&sched->closed, 0); /* seq_cst: as every store to closed */
     while (started < m->count && !(err = start_thread(m, &m->workers[started])))
         started++;
@@ -574,7 +692,7 @@ int ki_multi_open(struct ki_sched *sched, const struct ki_multi_config *config)
     sched->park->unpark(sched->park);
     join_threads(m, started);
     ki_sched_close(sched);
-    forget_workers(m);
+    forget_tasks(m);
     return err;
 }
 
@@ -595,6 +713,6 @@ int ki_multi_close(struct ki_sched *sched, int64_t timeout_ns)
         ki_futex_wait(&m->running, left, limit == INT64_MAX ? -1 : limit - now);
     }
     join_threads(m, m->count);
-    forget_workers(m);
+    forget_tasks(m);
     return 0;
 }

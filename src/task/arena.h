@@ -64,6 +64,8 @@ struct ki_arena {
     struct ki_chunk *unbound;               /* chunks that no class has used yet */
     struct ki_chunk *all;
     size_t region_size;                     /* of the next region */
+    uint32_t stamp_size;                    /* bytes at the end of a slot, see sched/times.h */
+    uint32_t task_flags;                    /* that every new task has */
 };
 
 void ki_arena_init(struct ki_arena *arena, struct ki_sched *sched, const kio_waker_type *type);
@@ -82,6 +84,9 @@ void ki_arena_trim(struct ki_arena *arena);
 
 /* Calls visit for every slot ever carved, live or not. Those carved meanwhile may be left out. */
 void ki_arena_each(struct ki_arena *arena, void (*visit)(struct ki_task *, void *), void *arg);
+
+/* Whether tasks made from now on are KI_TASK_STAMPED; while there are none. */
+void ki_arena_stamp(struct ki_arena *arena, bool on);
 
 /* The chunk of a task; NULL: its memory was given back. */
 static inline struct ki_chunk *ki_chunk_of(const struct ki_task *task)

@@ -1,5 +1,6 @@
 #include "task.h"
 #include "tracker.h"
+#include "../base/clock.h"
 #include "../base/mem.h"
 
 /* Ids are taken from here a thousand at a time. Relaxed: only uniqueness matters. */
@@ -18,18 +19,21 @@ static uint64_t new_id(struct ki_nest *nest)
 
 struct ki_task *ki_task_new(struct ki_arena *arena, struct ki_nest *nest, size_t frame_size)
 {
-    bool boxed = frame_size > KI_SLOT_MAX - sizeof(struct ki_task);
+    bool boxed = frame_size > KI_SLOT_MAX - sizeof(struct ki_task) - sizeof(int64_t);
     void *frame = boxed ? ki_mem_alloc(frame_size) : NULL;
     struct ki_task *task;
 
     if (boxed && !frame)
         return NULL;
-    task = ki_arena_get(arena, nest ? &nest->slots : NULL, boxed ? sizeof frame : frame_size);
+    task = ki_arena_get(arena, nest ? &nest->slots : NULL,
+                        (boxed ? sizeof frame : frame_size) + arena->stamp_size);
     if (!task) {
         ki_mem_free(frame);
         return NULL;
     }
-    task->flags = boxed ? KI_TASK_BOXED : 0;
+    task->flags = (boxed ? KI_TASK_BOXED : 0) | arena->task_flags;
+    if (kio_unlikely_(arena->stamp_size))
+        ki_bare_store_relaxed(ki_task_stamp_of(task), 0); /* not queued yet */
     task->next = NULL;
     task->extra = NULL;
     ki_store_relaxed(&task->tag, new_id(nest) << 1);
@@ -64,6 +68,20 @@ void ki_task_over(struct ki_task *task, uintptr_t how, struct ki_nest *nest)
         ki_task_release(task, nest);
     else if (join)
         kio_waker_wake((kio_waker){ (struct kio_wakeable *)join });
+}
+
+void ki_task_stamp_slow(struct ki_task *task)
+{
+    int64_t *stamp = ki_task_stamp_of(task);
+
+    if (!ki_bare_load_relaxed(stamp))
+        ki_bare_store_relaxed(stamp, ki_clock_now());
+}
+
+void ki_arena_stamp(struct ki_arena *arena, bool on)
+{
+    arena->stamp_size = on ? sizeof(int64_t) : 0;
+    arena->task_flags = on ? KI_TASK_STAMPED : 0;
 }
 
 const char *ki_task_name(const struct ki_task *task)

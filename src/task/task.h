@@ -61,6 +61,7 @@
 
 /* Task flags, fixed at birth. */
 #define KI_TASK_BOXED    1u /* the frame is an allocation of its own; the slot holds its address */
+#define KI_TASK_STAMPED  4u /* the slot ends with the time at which it was queued: sched/times.h */
 #define KI_TASK_BLOCKING 2u /* runs on the blocking pool, is never polled */
 
 /* name: swapped under ki_sched.look, so that a dump may read it while the task runs. */
@@ -123,6 +124,27 @@ static inline bool ki_task_in_use(struct ki_task *task)
 {
     /* acquire: pairs with ki_arena_put, by whichever thread */
     return ki_load_acquire(&task->tag) != 0;
+}
+
+/* Stamped only: when it was queued, in ki_clock_now()'s time; 0: it is not. Written by who queues
+ * it, relaxed: the queue publishes it. */
+static inline int64_t *ki_task_stamp_of(struct ki_task *task)
+{
+    return (int64_t *)((char *)task + ki_chunk_of(task)->slot_size) - 1;
+}
+
+KIO_COLD void ki_task_stamp_slow(struct ki_task *task);
+
+static inline bool ki_task_wants_stamp(const struct ki_task *task)
+{
+    return kio_unlikely_(task->flags & KI_TASK_STAMPED);
+}
+
+/* It is about to be queued. What is moved from queue to queue keeps its first stamp. */
+static inline void ki_task_stamp(struct ki_task *task)
+{
+    if (ki_task_wants_stamp(task))
+        ki_task_stamp_slow(task);
 }
 
 /* What a worker keeps at hand for making tasks. */

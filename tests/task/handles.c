@@ -111,7 +111,8 @@ static void it_outlives_the_runtime(void **state)
     struct kio_abort_handle abort;
 
     (void)state;
-    assert_int_equal(kio_runtime_new(&own, &(struct kio_runtime_config){ .flavor = rt_flavor, .workers = 1 }), 0);
+    assert_int_equal(
+        kio_runtime_new(&own, &(struct kio_runtime_config){ .flavor = rt_flavor, .workers = 1 }), 0);
     assert_int_equal(kio_spawn_on(own, &task, waiter, .go = &never), 0); /* from a plain thread */
     abort = kio_abort_handle(&task);
     assert_false(kio_abort_is_finished(abort));

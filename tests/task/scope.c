@@ -156,8 +156,12 @@ async(failing)
 {
     async_begin;
     for (self->i = 0; self->i < MANY - 1; self->i++)
-        assert_int_equal(kio_scope_spawn(&self->scope, sleeper, .at = &self->at[self->i], .never = &never), 0);
-    assert_int_equal(kio_scope_spawn(&self->scope, adder, .at = &self->at[MANY - 1], .polls = 2, .result = -EIO), 0);
+        assert_int_equal(kio_scope_spawn(&self->scope, sleeper, .at = &self->at[self->i],
+                                         .never = &never),
+                         0);
+    assert_int_equal(kio_scope_spawn(&self->scope, adder, .at = &self->at[MANY - 1], .polls = 2,
+                                     .result = -EIO),
+                     0);
     await(kio_scope_join(&self->scope));
     for (self->i = 0; self->i < MANY; self->i++)
         assert_true(self->at[self->i] >= 1000);
@@ -181,7 +185,9 @@ async(canceling)
 {
     async_begin;
     for (self->i = 0; self->i < MANY; self->i++)
-        assert_int_equal(kio_scope_spawn(&self->scope, sleeper, .at = &self->at[self->i], .never = &never), 0);
+        assert_int_equal(kio_scope_spawn(&self->scope, sleeper, .at = &self->at[self->i],
+                                         .never = &never),
+                         0);
     kio_scope_cancel(&self->scope);
     kio_scope_cancel(&self->scope);
     assert_int_equal(kio_scope_spawn(&self->scope, sleeper, .at = &self->at[0], .never = &never), -ECANCELED);
@@ -225,7 +231,9 @@ async(leaving, leaving_drop)
     async_begin;
     for (self->i = 0; self->i < MANY; self->i++) {
         if (self->i % 2)
-            assert_int_equal(kio_scope_spawn(&self->scope, sleeper, .at = &self->at[self->i], .never = &never), 0);
+            assert_int_equal(kio_scope_spawn(&self->scope, sleeper, .at = &self->at[self->i],
+                                             .never = &never),
+                             0);
         else
             assert_int_equal(kio_scope_spawn(&self->scope, adder, .at = &self->at[self->i], .polls = -1), 0);
     }
@@ -378,8 +386,10 @@ async(tree)
         ki_fetch_add_seq_cst(self->leaves, 1);
         async_return(0);
     }
-    kio_scope_spawn(self->scope, tree, .scope = self->scope, .leaves = self->leaves, .depth = self->depth - 1);
-    kio_scope_spawn(self->scope, tree, .scope = self->scope, .leaves = self->leaves, .depth = self->depth - 1);
+    kio_scope_spawn(self->scope, tree, .scope = self->scope, .leaves = self->leaves,
+                    .depth = self->depth - 1);
+    kio_scope_spawn(self->scope, tree, .scope = self->scope, .leaves = self->leaves,
+                    .depth = self->depth - 1);
     async_return(0);
 }
 

@@ -156,7 +156,8 @@ async(crowd, crowd_drop)
     }
     kio_task_tracker_spawn(&self->tracker, &self->handle, worker, .ended = &self->ended);
     kio_task_tracker_spawn_blocking(&self->tracker, &self->blocking, job, &self->ended);
-    kio_task_tracker_spawn_on(&self->tracker, rt, &self->aborted, worker, .ended = &self->ended, .turns = 1000000);
+    kio_task_tracker_spawn_on(&self->tracker, rt, &self->aborted, worker, .ended = &self->ended,
+                              .turns = 1000000);
     kio_abort(&self->aborted);
     kio_task_tracker_close(&self->tracker); /* more may come all the same */
     await(kio_task_tracker_wait(&self->wait, &self->tracker));
@@ -265,7 +266,8 @@ async(poor, poor_drop)
     await(&self->handle);
     assert_int_equal(self->handle.out, -ENOMEM);
     ki_mem_fail_at(1);
-    assert_int_equal(kio_task_tracker_spawn_blocking(&self->tracker, &self->handle, job, &self->ended), -ENOMEM);
+    assert_int_equal(
+        kio_task_tracker_spawn_blocking(&self->tracker, &self->handle, job, &self->ended), -ENOMEM);
     await(&self->handle);
     assert_int_equal(self->handle.out, -ENOMEM);
     assert_int_equal(kio_task_tracker_len(&self->tracker), 0);

@@ -1,0 +1,191 @@
+/*
+ * Spare workers: for each worker that is blocked (kio_block_in_place, or found stuck by the watchdog) a
+ * spare worker runs on a thread of the blocking pool, so that as many run tasks as the runtime has
+ * workers. It is a worker like the others, with a queue and timers of its own; the blocked one
+ * keeps what it has, which others steal. When it goes on it adds to `surplus`, and any one spare
+ * that sees this retires: it hands its queue on and lies in a free list until it is needed again.
+ * surplus = spares that run or are about to - workers that are blocked.
+ * Rejected: handing the blocked worker's core to another thread, as Tokio does: a thread that is
+ * stuck somewhere in a poll may touch its core at any moment.
+ */
+#include "multi.h"
+#include "../base/mem.h"
+#include "../future/guard.h"
+
+bool ki_spare_may_retire(struct mworker *w)
+{
+    int cur = ki_load_relaxed(&w->multi->surplus);
+
+    /* relaxed: only the number matters, what the spare hands on goes through the inject queue */
+    while (cur > 0 && !w->retiring) {
+        if (ki_cas_weak_relaxed(&w->multi->surplus, &cur, cur - 1))
+            return w->retiring = true;
+    }
+    return w->retiring;
+}
+
+/* False: the runtime has ended, or is about to. */
+static bool join_running(struct ki_multi *m)
+{
+    uint32_t cur = ki_load_relaxed(&m->running);
+
+    do {
+        if (cur < 2)
+            return false;
+        /* acq_rel: as leave */
+    } while (!ki_cas_weak_acq_rel(&m->running, &cur, cur + 1));
+    return true;
+}
+
+static void hand_on_queue(struct mworker *w)
+{
+    struct ki_task *task;
+
+    while ((task = take_lifo(w)) || (task = ki_queue_pop(&w->queue)))
+        push_foreign(w->multi, task);
+}
+
+static bool start_spare(struct ki_multi *m);
+
+static void put_spare(struct mworker *w)
+{
+    struct ki_multi *m = w->multi;
+
+    ki_lock(&m->spare_lock, KI_RANK_RUNTIME);
+    w->free = m->spare_free;
+    m->spare_free = w;
+    ki_unlock(&m->spare_lock, KI_RANK_RUNTIME);
+    ki_fetch_sub_acq_rel(&m->standing_in, 1); /* for who counts them: it has retired */
+}
+
+static void spare_main(struct ki_job *job)
+{
+    struct mworker *w = ki_container(job, struct mworker, job);
+    struct ki_multi *m = w->multi;
+
+    if (join_running(m)) {
+        ki_mworker_begin(w, __builtin_frame_address(0));
+        w->retiring = false;
+        ki_mworker_work(w);
+        if (is_ending(m))
+            m->base.park->unpark(m->base.park); /* as worker_main */
+        else
+            hand_on_queue(w);
+        ki_mworker_leave(w);
+        ki_mworker_end(w);
+    }
+    put_spare(w);
+    (void)start_spare(m); /* somebody may have wanted one while there was none */
+}
+
+static void spare_cancel(struct ki_job *job)
+{
+    put_spare(ki_container(job, struct mworker, job));
+}
+
+/* Under spare_lock. */
+static struct mworker *new_spare(struct ki_multi *m)
+{
+    struct mworker *w = m->spare_count < m->config.spares
+                            ? ki_mem_alloc_aligned(KI_CACHE_LINE, sizeof *w)
+                            : NULL;
+
+    if (!w)
+        return NULL;
+    if (ki_mworker_init(w, m, m->count + m->spare_count)) {
+        ki_mworker_fini(w); /* the driver stays in the runtime's list until that is freed */
+        ki_mem_free(w);
+        return NULL;
+    }
+    w->job = (struct ki_job){ .run = spare_main, .cancel = spare_cancel };
+    w->is_spare = true;
+    w->sleep_ns = KI_BEAT_NS; /* it looks at surplus then: who adds to it wakes nobody */
+    w->older = ki_load_relaxed(&m->spares); /* written under the lock */
+    ki_store_release(&m->spares, w);        /* pairs with each_spare */
+    m->spare_count++;
+    return w;
+}
+
+/* If one is missing and is to be had: under the lock, so that of one who misses a spare and one who
+ * brings it back the second sees the other. */
+static struct mworker *get_missing(struct ki_multi *m)
+{
+    struct mworker *w = NULL;
+
+    ki_lock(&m->spare_lock, KI_RANK_RUNTIME);
+    if (ki_load_relaxed(&m->surplus) < 0) { /* lowered before the lock was taken */
+        w = m->spare_free;
+        if (w)
+            m->spare_free = w->free;
+        else
+            w = new_spare(m);
+        if (w)
+            ki_fetch_add_acq_rel(&m->surplus, 1);
+    }
+    ki_unlock(&m->spare_lock, KI_RANK_RUNTIME);
+    return w;
+}
+
+static bool start_spare(struct ki_multi *m)
+{
+    struct mworker *w = get_missing(m);
+
+    if (!w)
+        return false;
+    ki_fetch_add_acq_rel(&m->standing_in, 1);
+    if (!ki_blocking_submit(m->config.blocking, &w->job, KI_LANE_SPARE))
+        return true;
+    ki_fetch_sub_acq_rel(&m->surplus, 1);
+    put_spare(w);
+    return false;
+}
+
+bool ki_multi_stand_in(struct ki_sched *sched)
+{
+    struct ki_multi *m = multi_of(sched);
+
+    if (ki_fetch_sub_acq_rel(&m->surplus, 1) > 0)
+        return true; /* one that was to retire stays */
+    return start_spare(m);
+}
+
+void ki_multi_stand_down(struct ki_sched *sched)
+{
+    ki_fetch_add_acq_rel(&multi_of(sched)->surplus, 1);
+}
+
+void ki_multi_free_next(struct ki_worker *stuck)
+{
+    struct mworker *w = mworker_of(stuck);
+    struct ki_task *task = take_lifo(w);
+
+    if (task)
+        push_foreign(w->multi, task);
+    else if (ki_multi_has_work(w->multi))
+        notify(w->multi, true);
+}
+
+void *ki_multi_step_aside(struct ki_worker *base, void *(*fn)(void *), void *arg)
+{
+    struct ki_here here = ki_here;
+    struct kio_wakeable *self = base->run.self;
+    void *out;
+
+    (void)ki_multi_stand_in(base->sched);
+    ki_multi_free_next(base);
+    ki_bare_store_relaxed(&base->run.self, NULL); /* relaxed: the watchdog leaves it alone */
+    /* As any thread outside: what fn wakes and spawns goes where others find it. */
+    ki_worker_here = NULL;
+    ki_here = (struct ki_here){ 0 };
+    out = fn(arg);
+    ki_here = here;
+    ki_worker_here = base;
+    ki_bare_store_relaxed(&base->run.self, self);
+    ki_multi_stand_down(base->sched);
+    return out;
+}
+
+unsigned ki_multi_spares(struct ki_sched *sched)
+{
+    return ki_load_acquire(&multi_of(sched)->standing_in); /* pairs with put_spare */
+}
