@@ -3,10 +3,11 @@
  * park a thread on. A zeroed lock is free.
  *
  * word: 0 free, 1 held. Taking it is one compare-and-swap (a store while the process has one thread,
- * see alone.h), giving it back one plain store: no exchange and no system call, because nobody is ever woken. Who finds it held spins, then sleeps
- * on the futex for a short while and looks again (the holder was descheduled: some 50 us to 1 ms
- * are no loss then). A futex mutex that wakes its sleepers was measured at 11 ns a lock and
- * unlock, this one at 6: the second read-modify-write is the difference.
+ * see alone.h), giving it back one plain store: no exchange and no system call, because nobody is
+ * ever woken. Who finds it held spins, then sleeps on the futex for a short while and looks again
+ * (the holder was descheduled: some 50 us to 1 ms are no loss then). A futex mutex that wakes its
+ * sleepers was measured at 11 ns a lock and unlock, this one at 6: the second read-modify-write is the
+ * difference.
  *
  * Locks have a rank, in lock order; taking one of a lower or equal rank than one already held is
  * a bug that debug builds find (KIOTO_DEBUG). No foreign code runs under a lock: wakers are
