@@ -126,7 +126,7 @@ static void notified_drop(kio_future *f)
     ki_sync_lock(&n->lock);
     if (self->waiter.prev)
         ki_waiters_remove(&n->line, &self->waiter);
-    else if (self->granted && self->round == n->rounds)
+    else if (self->granted)
         wake = give_locked(n, self->last); /* chosen, and never looked: the next one's */
     old = ki_waker_take(&self->waiter.waker);
     ki_sync_unlock(&n->lock);
