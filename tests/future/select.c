@@ -410,7 +410,11 @@ static kio_poll costs_poll(kio_future *f, kio_context *cx)
     return KIO_READY;
 }
 
-static const kio_future_type costs_type = { .name = "costs", .size = sizeof(struct costs), .poll = costs_poll };
+static const kio_future_type costs_type = {
+    .name = "costs",
+    .size = sizeof(struct costs),
+    .poll = costs_poll,
+};
 
 static void without_budget_a_select_polls_no_arm_and_comes_back(void **state)
 {

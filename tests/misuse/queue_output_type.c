@@ -1,5 +1,5 @@
 /* A member's result is read as another type. */
-/* expect: queue_output_type\.c:[0-9]+: kio_future_queue_output of answer, whose result has 4 bytes, as a type */
+/* expect: queue_output_type\.c:[0-9]+: kio_future_queue_output of answer, whose result has 4 bytes */
 #include <kioto.h>
 
 struct answer {

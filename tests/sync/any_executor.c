@@ -1,4 +1,4 @@
-/* Every primitive and every combinator under an executor of ten lines: they depend on wakers alone. */
+/* Every primitive and every combinator under an executor of a few lines: they depend on wakers alone. */
 #include "support/leaf.h"
 #include "base/mem.h"
 
@@ -25,7 +25,7 @@ static void wake(struct kio_wakeable *self)
     ((struct task *)self)->woken = true;
 }
 
-static const kio_waker_type task_type = { .name = "ten lines", .wake = wake };
+static const kio_waker_type task_type = { .name = "a few lines", .wake = wake };
 
 /* Polls who woke until nobody does. How many have not ended. */
 static int execute(struct task *tasks, int count)
@@ -79,7 +79,11 @@ static kio_poll pause_poll(kio_future *f, kio_context *cx)
     return KIO_PENDING;
 }
 
-static const kio_future_type pause_type = { .name = "pause", .size = sizeof(struct pause), .poll = pause_poll };
+static const kio_future_type pause_type = {
+    .name = "pause",
+    .size = sizeof(struct pause),
+    .poll = pause_poll,
+};
 
 static struct pause *rest(struct pause *slot)
 {
