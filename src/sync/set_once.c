@@ -114,6 +114,7 @@ static void wait_waits(const kio_future *f, struct kio_waits *to)
     to->at = self->of;
     ki_sync_lock(&self->of->lock);
     ki_waiters_place(&self->of->line, &self->waiter, to);
+    to->place = 0; /* all are woken together: nobody stands before another */
     ki_sync_unlock(&self->of->lock);
 }
 

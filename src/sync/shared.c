@@ -266,6 +266,7 @@ static void wait_waits(const kio_future *f, struct kio_waits *to)
     ki_sync_lock(&s->lock);
     snprintf(to->text, sizeof to->text, "%s", s->future->type->name);
     ki_waiters_place(&s->line, &self->waiter, to);
+    to->place = 0; /* all are woken together: nobody stands before another */
     ki_sync_unlock(&s->lock);
 }
 
