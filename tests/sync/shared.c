@@ -180,6 +180,68 @@ static void a_wake_during_its_poll_causes_one_more(void **state)
     kio_shared_drop(&a);
 }
 
+/* What another thread may do in the middle of its poll, done there: wake it, and wait for it. */
+struct disturbed {
+    KIO_ASYNC_FN(int);
+    struct kio_shared_wait *other;
+    int depth;
+};
+
+static kio_poll disturbed_poll(kio_future *f, kio_context *cx)
+{
+    struct disturbed *self = (struct disturbed *)f;
+
+    assert_int_equal(self->depth++, 0); /* nobody polls it meanwhile */
+    polls++;
+    f->state = f;
+    if (polls == 1) {
+        kio_waker_wake_by_ref(cx->waker);
+        assert_int_equal(poll_once(&m, self->other), KIO_PENDING);
+    } else {
+        self->out = 7;
+        kio_finish(f);
+    }
+    self->depth--;
+    return polls == 1 ? KIO_PENDING : KIO_READY;
+}
+
+static const kio_future_type disturbed_type = {
+    .name = "disturbed",
+    .size = sizeof(struct disturbed),
+    .poll = disturbed_poll,
+    .out_offset = offsetof(struct disturbed, out),
+    .out_size = sizeof(int),
+};
+
+static void one_that_came_during_a_poll_is_woken_after_it_if_that_was_not_enough(void **state)
+{
+    struct kio_shared a;
+    struct kio_shared_wait wa = { 0 }, wb = { 0 };
+
+    (void)state;
+    assert_int_equal(kio_share(&a, disturbed, .other = &wb), 0);
+    kio_shared_wait(&wb, &a);
+    PENDING(kio_shared_wait(&wa, &a));
+    assert_int_equal(polls, 1);
+    assert_int_equal(m.wakes, 1);
+    kio_drop(&wa); /* woken as well; it does not come back */
+    assert_int_equal(poll_once(&m, &wb), KIO_READY);
+    assert_int_equal(*kio_shared_output(&a, int), 7);
+    kio_shared_drop(&a);
+}
+
+static void who_sees_the_end_is_not_woken_for_it(void **state)
+{
+    struct kio_shared a;
+    struct kio_shared_wait wa = { 0 };
+
+    (void)state;
+    assert_int_equal(kio_share(&a, job, .go = &go, .value = 7), 0);
+    READY(kio_shared_wait(&wa, &a));
+    WAKES(0);
+    kio_shared_drop(&a);
+}
+
 static void without_memory_the_parameters_are_released(void **state)
 {
     struct kio_shared a;
@@ -250,6 +312,8 @@ int main(void)
         T(one_that_is_not_polled_any_more_holds_up_nobody),
         T(one_that_was_woken_and_dropped_loses_no_wake),
         T(a_wake_during_its_poll_causes_one_more),
+        T(one_that_came_during_a_poll_is_woken_after_it_if_that_was_not_enough),
+        T(who_sees_the_end_is_not_woken_for_it),
         T(without_memory_the_parameters_are_released),
         T(threads_poll_it_in_turn_and_all_see_the_result),
     };
