@@ -2,10 +2,12 @@
 #ifndef KIOTO_H
 #define KIOTO_H
 
+#include "kioto/abortable.h"
 #include "kioto/async.h"
 #include "kioto/channel.h"
 #include "kioto/combine.h"
 #include "kioto/debug.h"
+#include "kioto/future_queue.h"
 #include "kioto/io.h"
 #include "kioto/iter.h"
 #include "kioto/join_set.h"
@@ -14,6 +16,7 @@
 #include "kioto/net.h"
 #include "kioto/runtime.h"
 #include "kioto/scope.h"
+#include "kioto/shared.h"
 #include "kioto/sync.h"
 #include "kioto/task.h"
 #include "kioto/task_local.h"

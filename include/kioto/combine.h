@@ -53,7 +53,7 @@ struct kio_any_ {
 
 #define KIO_WITH_ARMS_(make, slot, ...)                                                            \
     ({                                                                                             \
-        kio_future *const arms_[] = { KIO_ARMS_(__VA_ARGS__) };                                    \
+        kio_future *const arms_[] = { __VA_OPT__(KIO_ARMS_(__VA_ARGS__)) };                        \
         make(slot, arms_, sizeof arms_ / sizeof arms_[0]);                                         \
     })
 
@@ -61,6 +61,7 @@ struct kio_any_ {
 struct kio_arms_ {
     uint8_t count;
     uint8_t turn; /* join: the arm this poll begins with */
+    uint8_t step; /* how much further the next one does */
     kio_future *at[KIO_ARMS_MAX];
 };
 
@@ -85,17 +86,40 @@ struct kio_join {
 #define kio_join(slot, ...) KIO_WITH_ARMS_(kio_join_, slot, __VA_ARGS__)
 KIO_API struct kio_join *kio_join_(struct kio_join *slot, kio_future *const *arms, size_t count);
 
+/* kio_join_biased(slot, future, …): as kio_join(), every poll in the order written: the first ones use
+ * the budget first. */
+#define kio_join_biased(slot, ...) KIO_WITH_ARMS_(kio_join_biased_, slot, __VA_ARGS__)
+KIO_API struct kio_join *kio_join_biased_(struct kio_join *slot, kio_future *const *arms,
+                                          size_t count);
+
 struct kio_try_join {
     KIO_ASYNC_FN(int); /* 0, or the first error */
     /* private from here on */
     struct kio_arms_ arms;
 };
 
-/* kio_try_join(slot, future, …): as kio_join(), but ends at the first negative out (of an int or
- * a 64-bit integer) and drops the rest. */
+/**
+ * kio_try_join(slot, future, …): run up to 16 futures side by side until one fails.
+ *
+ * A future has failed when its out, an int or a 64-bit integer, is negative. Then the others that
+ * nobody else owns are dropped before this ends.
+ *
+ * Out:     0: all have ended well; otherwise the first error
+ * Errors:  the futures'
+ * Cancel:  as the futures'
+ * Threads: owner
+ * Cost:    as kio_join()
+ * Since:   0.1
+ * See:     kio_try_join_all(); src/future/join.c
+ */
 #define kio_try_join(slot, ...) KIO_WITH_ARMS_(kio_try_join_, slot, __VA_ARGS__)
 KIO_API struct kio_try_join *kio_try_join_(struct kio_try_join *slot, kio_future *const *arms,
                                            size_t count);
+
+/* kio_try_join_biased(slot, future, …): as kio_try_join(), every poll in the order written. */
+#define kio_try_join_biased(slot, ...) KIO_WITH_ARMS_(kio_try_join_biased_, slot, __VA_ARGS__)
+KIO_API struct kio_try_join *kio_try_join_biased_(struct kio_try_join *slot, kio_future *const *arms,
+                                                  size_t count);
 
 struct kio_select {
     KIO_ASYNC_FN(int); /* index of the arm that was ready; -1: no arm was enabled */
@@ -170,8 +194,19 @@ struct kio_try_join_all {
     struct kio_many_ many;
 };
 
-/* kio_try_join_all(slot, futures, count): as kio_join_all(), but ends at the first negative out
- * and drops the rest. */
+/**
+ * kio_try_join_all(slot, futures, count): run an array of futures side by side until one fails.
+ *
+ * futures  as kio_join_all()
+ *
+ * Out:     0: all have ended well; otherwise the first error, and the rest was dropped
+ * Errors:  the futures'
+ * Cancel:  as the futures'
+ * Threads: owner
+ * Cost:    as kio_join_all()
+ * Since:   0.1
+ * See:     kio_try_join(); src/future/join_all.c
+ */
 #define kio_try_join_all(slot, futures, count)                                                     \
     kio_try_join_all_(slot, &(futures)->kio, sizeof *(futures), count)
 KIO_API struct kio_try_join_all *kio_try_join_all_(struct kio_try_join_all *slot,
@@ -183,8 +218,21 @@ struct kio_select_all {
     struct kio_many_ many;
 };
 
-/* kio_select_all(slot, futures, count): the first of an array to end; of several that are ready at
- * the first poll, the lowest index. Ownership as kio_select(). */
+/**
+ * kio_select_all(slot, futures, count): wait for the first of an array of futures.
+ *
+ * Those that have finished are skipped. Of several that are ready at the first poll the one with the
+ * lowest index is taken. The losers that nobody else owns are dropped before this ends.
+ *
+ * futures  as kio_join_all(); any number
+ *
+ * Out:     the index of the one that ended; -1: none was live
+ * Cancel:  as the futures'
+ * Threads: owner
+ * Cost:    as kio_join_all()
+ * Since:   0.1
+ * See:     kio_select(); src/future/join_all.c
+ */
 #define kio_select_all(slot, futures, count)                                                       \
     kio_select_all_(slot, &(futures)->kio, sizeof *(futures), count)
 KIO_API struct kio_select_all *kio_select_all_(struct kio_select_all *slot, kio_future *first,

@@ -3,11 +3,13 @@
 #include "leaf.h"
 #include "guard.h"
 
+/* step: how much further each poll begins than the last; 0: biased. */
 static void arms_init(struct kio_arms_ *arms, kio_future *owner, kio_future *const *at, size_t count,
-                      const char *call)
+                      unsigned step, const char *call)
 {
     arms->count = (uint8_t)count;
     arms->turn = 0;
+    arms->step = (uint8_t)step;
     for (size_t i = 0; i < count; i++) {
         if (!at[i])
             ki_guard_fail(ki_guard_here(), "leave it out, or use kio_select, where NULL is disabled",
@@ -18,14 +20,15 @@ static void arms_init(struct kio_arms_ *arms, kio_future *owner, kio_future *con
     }
 }
 
-/* Polls who has not ended, beginning one further each time. *err: the first error among those that
+/* Polls who has not ended. *err: the first error among those that
  * end now. True: all have ended. */
 static bool poll_all(struct kio_arms_ *arms, kio_context *cx, int *err)
 {
     unsigned first = arms->turn;
+    unsigned next = first + arms->step;
     bool all = true;
 
-    arms->turn = (uint8_t)(first + 1 < arms->count ? first + 1 : 0);
+    arms->turn = (uint8_t)(next < arms->count ? next : 0);
     for (unsigned i = 0; i < arms->count; i++) {
         unsigned which = first + i;
         kio_future *arm = arms->at[which < arms->count ? which : which - arms->count];
@@ -62,12 +65,23 @@ static const kio_future_type join_type = {
     .poll = join_poll,
 };
 
-struct kio_join *kio_join_(struct kio_join *slot, kio_future *const *arms, size_t count)
+static struct kio_join *make_join(struct kio_join *slot, kio_future *const *arms, size_t count,
+                                  unsigned step)
 {
     kio_vacate_(&slot->kio);
     slot->kio = (kio_future){ .type = &join_type };
-    arms_init(&slot->arms, &slot->kio, arms, count, "kio_join");
+    arms_init(&slot->arms, &slot->kio, arms, count, step, "kio_join");
     return slot;
+}
+
+struct kio_join *kio_join_(struct kio_join *slot, kio_future *const *arms, size_t count)
+{
+    return make_join(slot, arms, count, 1);
+}
+
+struct kio_join *kio_join_biased_(struct kio_join *slot, kio_future *const *arms, size_t count)
+{
+    return make_join(slot, arms, count, 0);
 }
 
 static kio_poll try_join_poll(kio_future *f, kio_context *cx)
@@ -97,10 +111,22 @@ static const kio_future_type try_join_type = {
     .out_size = sizeof(int),
 };
 
-struct kio_try_join *kio_try_join_(struct kio_try_join *slot, kio_future *const *arms, size_t count)
+static struct kio_try_join *make_try_join(struct kio_try_join *slot, kio_future *const *arms,
+                                          size_t count, unsigned step)
 {
     kio_vacate_(&slot->kio);
     slot->kio = (kio_future){ .type = &try_join_type };
-    arms_init(&slot->arms, &slot->kio, arms, count, "kio_try_join");
+    arms_init(&slot->arms, &slot->kio, arms, count, step, "kio_try_join");
     return slot;
+}
+
+struct kio_try_join *kio_try_join_(struct kio_try_join *slot, kio_future *const *arms, size_t count)
+{
+    return make_try_join(slot, arms, count, 1);
+}
+
+struct kio_try_join *kio_try_join_biased_(struct kio_try_join *slot, kio_future *const *arms,
+                                          size_t count)
+{
+    return make_try_join(slot, arms, count, 0);
 }

@@ -23,6 +23,8 @@ static kio_poll select_poll(kio_future *f, kio_context *cx)
     bool enabled = false;
 
     f->state = f;
+    if (!kio_coop_may_(cx)) /* else an arm that costs nothing would win over all others, for ever */
+        return KIO_PENDING;
     for (unsigned left = self->arms.count; left; left--) {
         unsigned which = take_arm(&arms, self->biased || left == 1 ? 0 : ki_fair_below(left));
         kio_future *arm = self->arms.at[which];

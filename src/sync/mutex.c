@@ -5,6 +5,7 @@
 #include "waiters.h"
 #include "../base/list.h"
 #include "../future/guard.h"
+#include "../future/leaf.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -136,4 +137,10 @@ int kio_try_lock_(struct kio_lock *slot, struct kio_mutex *mutex, kio_future *sc
     if (scope && kio_is_within_(scope, &slot->kio))
         kio_adopt_(scope, &slot->kio);
     return 0;
+}
+
+void kio_blocking_lock(struct kio_lock *slot, struct kio_mutex *mutex)
+{
+    kio_lock(slot, mutex);
+    ki_block_thread(&slot->kio, "kio_blocking_lock");
 }

@@ -9,25 +9,42 @@
 
 #include <stdio.h>
 
-/* Under the lock: one notification, to the first in line or kept. */
-static kio_waker give_locked(struct kio_notify *n)
+/* Under the lock: one notification, to the first or the last in line, or kept. */
+static kio_waker give_locked(struct kio_notify *n, bool last)
 {
+    struct kio_notified *to;
+    struct kio_waiter_ *w;
+
     if (!n->line.first) {
         n->permit = true;
         return (kio_waker){ NULL };
     }
-    ki_container(n->line.first, struct kio_notified, waiter)->granted = true;
-    return ki_waiters_pop(&n->line);
+    w = last ? ki_container(n->line.tail, struct kio_waiter_, next) : n->line.first;
+    to = ki_container(w, struct kio_notified, waiter);
+    to->granted = true;
+    to->last = last;
+    ki_waiters_remove(&n->line, w);
+    return ki_waker_take(&w->waker);
 }
 
-void kio_notify_one(struct kio_notify *n)
+static void give(struct kio_notify *n, bool last)
 {
     kio_waker waker;
 
     ki_sync_lock(&n->lock);
-    waker = give_locked(n);
+    waker = give_locked(n, last);
     ki_sync_unlock(&n->lock);
     kio_waker_wake(waker);
+}
+
+void kio_notify_one(struct kio_notify *n)
+{
+    give(n, false);
+}
+
+void kio_notify_last(struct kio_notify *n)
+{
+    give(n, true);
 }
 
 void kio_notify_waiters(struct kio_notify *n)
@@ -60,6 +77,8 @@ bool kio_notified_enable(struct kio_notified *self)
 {
     bool notified;
 
+    if (kio_is_over_(&self->kio))
+        return true;
     ki_sync_lock(&self->of->lock);
     notified = look_locked(self);
     ki_sync_unlock(&self->of->lock);
@@ -107,8 +126,8 @@ static void notified_drop(kio_future *f)
     ki_sync_lock(&n->lock);
     if (self->waiter.prev)
         ki_waiters_remove(&n->line, &self->waiter);
-    else if (self->granted && self->round == n->rounds)
-        wake = give_locked(n); /* chosen, and never looked: the next one's */
+    else if (self->granted)
+        wake = give_locked(n, self->last); /* chosen, and never looked: the next one's */
     old = ki_waker_take(&self->waiter.waker);
     ki_sync_unlock(&n->lock);
     self->waiting = self->granted = false;

@@ -3,6 +3,7 @@
 #include "../base/list.h"
 #include "../future/guard.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 enum { EMPTY, BUSY, DONE };
@@ -112,6 +113,30 @@ struct kio_once_init *kio_once_init(struct kio_once_init *slot, struct kio_once_
     kio_vacate_(&slot->kio);
     *slot = (struct kio_once_init){ .kio = { .type = &once_type }, .of = once };
     return slot;
+}
+
+int kio_try_once_init_(struct kio_once_init *slot, struct kio_once_cell *once, kio_future *scope)
+{
+    int now;
+
+    kio_once_init(slot, once);
+    ki_sync_lock(&once->lock);
+    now = once->state;
+    if (now == EMPTY) {
+        once->state = BUSY;
+        once->holder = ki_here.root; /* no context here: the task by its frame */
+    }
+    ki_sync_unlock(&once->lock);
+    if (now != EMPTY) {
+        kio_drop(slot);
+        return now == DONE ? 0 : -EBUSY;
+    }
+    slot->granted = true;
+    slot->out = 1;
+    kio_finish_keep(&slot->kio);
+    if (scope && kio_is_within_(scope, &slot->kio))
+        kio_adopt_(scope, &slot->kio);
+    return 1;
 }
 
 void kio_once_done(struct kio_once_init *guard)

@@ -5,12 +5,16 @@
 #include "waiters.h"
 #include "../base/list.h"
 #include "../future/guard.h"
+#include "../future/leaf.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 static bool may_enter(const struct kio_rwlock *rw, bool write)
 {
-    return !rw->writing && !(write && rw->readers);
+    if (rw->writing)
+        return false;
+    return write ? !rw->readers : !rw->max_readers || rw->readers < rw->max_readers;
 }
 
 static void enter(struct kio_rwlock *rw, const struct kio_rw_guard *g)
@@ -142,6 +146,46 @@ struct kio_rw_guard *kio_read_lock(struct kio_rw_guard *slot, struct kio_rwlock 
 struct kio_rw_guard *kio_write_lock(struct kio_rw_guard *slot, struct kio_rwlock *rw)
 {
     return make(slot, rw, true);
+}
+
+void kio_rwlock_init(struct kio_rwlock *rw, size_t max_readers)
+{
+    if (!max_readers)
+        ki_guard_fail(ki_guard_here(), "a zeroed kio_rwlock lets any number in",
+                      "kio_rwlock_init for 0 readers");
+    *rw = (struct kio_rwlock){ .max_readers = max_readers };
+}
+
+int kio_try_rw_lock_(struct kio_rw_guard *slot, struct kio_rwlock *rw, bool write, kio_future *scope)
+{
+    bool got;
+
+    make(slot, rw, write);
+    slot->task = ki_here.root; /* no context here: the task by its frame */
+    ki_sync_lock(&rw->lock);
+    got = !rw->line.first && may_enter(rw, write);
+    if (got)
+        enter(rw, slot);
+    ki_sync_unlock(&rw->lock);
+    slot->granted = got;
+    if (!got) {
+        kio_drop(slot);
+        return -EAGAIN;
+    }
+    kio_finish_keep(&slot->kio);
+    if (scope && kio_is_within_(scope, &slot->kio))
+        kio_adopt_(scope, &slot->kio);
+    return 0;
+}
+
+void kio_blocking_read_lock(struct kio_rw_guard *slot, struct kio_rwlock *rw)
+{
+    ki_block_thread(&make(slot, rw, false)->kio, "kio_blocking_read_lock");
+}
+
+void kio_blocking_write_lock(struct kio_rw_guard *slot, struct kio_rwlock *rw)
+{
+    ki_block_thread(&make(slot, rw, true)->kio, "kio_blocking_write_lock");
 }
 
 void kio_rw_downgrade(struct kio_rw_guard *guard)

@@ -43,12 +43,47 @@ int kio_try_acquire(struct kio_semaphore *s, size_t count)
     return err;
 }
 
+static KIO_COLD void too_many(const char *call)
+{
+    ki_guard_fail(ki_guard_here(), "release what was acquired, once",
+                  "%s: a semaphore has at most KIO_SEMAPHORE_MAX permits", call);
+}
+
+void kio_semaphore_init(struct kio_semaphore *s, size_t permits)
+{
+    if (permits > KIO_SEMAPHORE_MAX)
+        too_many("kio_semaphore_init");
+    *s = (struct kio_semaphore){ .permits = permits };
+}
+
 void kio_release(struct kio_semaphore *s, size_t count)
 {
     ki_sync_lock(&s->lock);
+    if (kio_unlikely_(count > KIO_SEMAPHORE_MAX - s->permits))
+        too_many("kio_release");
     s->permits += count;
     grant(s);
     ki_sync_unlock(&s->lock);
+}
+
+size_t kio_semaphore_forget(struct kio_semaphore *s, size_t count)
+{
+    ki_sync_lock(&s->lock);
+    if (count > s->permits)
+        count = s->permits;
+    s->permits -= count;
+    ki_sync_unlock(&s->lock);
+    return count;
+}
+
+bool kio_semaphore_is_closed(struct kio_semaphore *s)
+{
+    bool closed;
+
+    ki_sync_lock(&s->lock);
+    closed = s->closed;
+    ki_sync_unlock(&s->lock);
+    return closed;
 }
 
 void kio_semaphore_close(struct kio_semaphore *s)
@@ -166,4 +201,13 @@ struct kio_acquire *kio_acquire(struct kio_acquire *slot, struct kio_semaphore *
         .need = count,
     };
     return slot;
+}
+
+int kio_blocking_acquire(struct kio_semaphore *semaphore, size_t count)
+{
+    struct kio_acquire acquire = { 0 };
+
+    kio_acquire(&acquire, semaphore, count);
+    ki_block_thread(&acquire.kio, "kio_blocking_acquire");
+    return acquire.out;
 }

@@ -52,7 +52,7 @@ static void simplify(char *text)
         } else if (!strncmp(in, "line ", 5) && in[5] >= '0' && in[5] <= '9') {
             out += sprintf(out, "line");
             in += 5 + strspn(in + 5, "0123456789");
-        } else if (*in == '/' && strchr(in, '\n') > strchr(in, ')')) {
+        } else if ((*in == '/' || !strncmp(in, "../", 3)) && strchr(in, '\n') > strchr(in, ')')) {
             const char *end = strchr(in, ':');
             const char *name = end;
 
