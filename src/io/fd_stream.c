@@ -154,6 +154,8 @@ int kio_stream_open(struct kio_stream *stream, int fd)
     int err;
 
     *stream = (struct kio_stream){ 0 };
+    if (!socket && errno != ENOTSOCK)
+        return -errno; /* a socket taken for another fd would be written to with SIGPIPE */
     err = kio_fd_open(&stream->io, fd);
     if (!err)
         stream->stream_type = socket ? &ki_socket_stream_type : &ki_fd_stream_type;
