@@ -363,7 +363,7 @@ static void each_fault(const struct fault_scenario *s, const struct fault_call *
     for (long nth = 1; nth <= NTH_MAX; nth++) {
         struct cold c = { s, call, f, nth };
 
-        if (s->flags & FAULT_ON_START ? !in_child(cold_run, &c) : !one_fault(s, call, f, nth, before))
+        if (s->flags & FAULT_ALONE ? !in_child(cold_run, &c) : !one_fault(s, call, f, nth, before))
             return;
     }
 }
@@ -382,7 +382,7 @@ static void run_scenario(const struct fault_scenario *s)
 
     for (int i = 0; i < CALLS_MAX; i++)
         ki_store_relaxed(&total->made[i], 0);
-    if (s->flags & FAULT_ON_START) {
+    if (s->flags & FAULT_ALONE) {
         in_child(cold_run, &cold);
     } else {
         for (int i = 0; i < 3; i++)

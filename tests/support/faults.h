@@ -43,7 +43,7 @@ struct fault_call {
 };
 
 enum {
-    FAULT_ON_START = 1,   /* faults from the scenario's first statement, in a process of its own */
+    FAULT_ALONE = 1,         /* each run in a process of its own, where no pool is warm */
     FAULT_CURRENT_ONLY = 2,
     FAULT_MULTI_ONLY = 4,
     FAULT_DETERMINISTIC = 8, /* that flavor too */
@@ -64,23 +64,30 @@ void faults_run(const struct fault_scenario *scenarios, size_t count);
 /* The same with real limits: no more than k fds can be opened, for k = 0, 1, … until it works. */
 void faults_run_out_of_fds(const struct fault_scenario *scenarios, size_t count);
 
-#define FAULTS_MAIN(scenarios)                                                                     \
-    static void every_call_fails_once(void **state)                                                \
+#define FAULTS_TEST(test, run_them)                                                                \
+    static void test(void **state)                                                                 \
     {                                                                                              \
         (void)state;                                                                               \
-        faults_run(scenarios, sizeof scenarios / sizeof scenarios[0]);                             \
-    }                                                                                              \
-                                                                                                   \
-    static void fds_run_out(void **state)                                                          \
+        run_them(scenarios, sizeof scenarios / sizeof scenarios[0]);                               \
+    }
+
+/* A main for the array `scenarios`; the second one for those that open fds, and more tests. */
+#define FAULTS_MAIN                                                                                \
+    FAULTS_TEST(every_call_fails_once, faults_run)                                                 \
+    int main(void)                                                                                 \
     {                                                                                              \
-        (void)state;                                                                               \
-        faults_run_out_of_fds(scenarios, sizeof scenarios / sizeof scenarios[0]);                  \
-    }                                                                                              \
+        const struct CMUnitTest tests[] = { cmocka_unit_test(every_call_fails_once) };             \
                                                                                                    \
+        return cmocka_run_group_tests(tests, NULL, NULL);                                          \
+    }
+#define FAULTS_FDS_MAIN(...)                                                                       \
+    FAULTS_TEST(every_call_fails_once, faults_run)                                                 \
+    FAULTS_TEST(fds_run_out, faults_run_out_of_fds)                                                \
     int main(void)                                                                                 \
     {                                                                                              \
         const struct CMUnitTest tests[] = { cmocka_unit_test(every_call_fails_once),               \
-                                            cmocka_unit_test(fds_run_out) };                       \
+                                            cmocka_unit_test(fds_run_out) __VA_OPT__(, )           \
+                                                __VA_ARGS__ };                                     \
                                                                                                    \
         return cmocka_run_group_tests(tests, NULL, NULL);                                          \
     }
@@ -104,8 +111,8 @@ bool faults_reached(void);
 #define faults_check(cond) ((cond) ? (void)0 : faults_broken(#cond, __FILE__, __LINE__))
 KIO_NORETURN void faults_broken(const char *text, const char *file, int line);
 
-/* Runs a runtime of the flavor under test, made and, unless the scenario is FAULT_ON_START, rooted
- * before calls fail, and freed while they do. */
+/* Runs an async function on a runtime of the flavor under test, which is made before calls fail (the
+ * function begins with faults_on) and freed while they do. */
 #define faults_in_runtime(name, ...)                                                               \
     do {                                                                                           \
         faults_open();                                                                             \
