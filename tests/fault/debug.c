@@ -7,18 +7,17 @@
 #include <kioto/test.h>
 #include <unistd.h>
 
-static char page[1 << 16];
+static char *page;
+static size_t page_len;
 
 /* A file in memory, which is the test's own. */
 static FILE *open_page(void)
 {
     FILE *to;
 
-    faults_pause();
-    to = fmemopen(page, sizeof page, "w");
+    free(page);
+    to = open_memstream(&page, &page_len);
     faults_check(to != NULL);
-    setvbuf(to, NULL, _IONBF, 0);
-    faults_resume();
     return to;
 }
 
@@ -36,7 +35,8 @@ static struct kio_mutex first, second;
 struct philosopher {
     async_fn(void);
     struct kio_mutex *left, *right;
-    struct kio_notify *ready;
+    struct kio_barrier *all;
+    struct kio_barrier_wait seated;
     struct kio_lock one, two;
 };
 
@@ -44,7 +44,7 @@ async(philosopher)
 {
     async_begin;
     await(kio_lock(&self->one, self->left));
-    kio_notify_one(self->ready);
+    await(kio_barrier_wait(&self->seated, self->all));
     await(kio_lock(&self->two, self->right));
     async_return();
 }
@@ -52,21 +52,20 @@ async(philosopher)
 struct table {
     async_fn(void);
     struct kio_join_handle a, b;
-    struct kio_notify a_ready, b_ready;
-    struct kio_notified a_has, b_has;
-    struct kio_yield yield;
+    struct kio_barrier all;
+    struct kio_barrier_wait seated;
     FILE *to;
 };
 
 async(table)
 {
     async_begin;
+    kio_barrier_init(&self->all, 3);
     faults_check(!kio_spawn(&self->a, philosopher, .left = &first, .right = &second,
-                            .ready = &self->a_ready));
-    await(kio_notified(&self->a_has, &self->a_ready));
+                            .all = &self->all));
     faults_check(!kio_spawn(&self->b, philosopher, .left = &second, .right = &first,
-                            .ready = &self->b_ready));
-    await(kio_notified(&self->b_has, &self->b_ready));
+                            .all = &self->all));
+    await(kio_barrier_wait(&self->seated, &self->all));
     self->to = open_page();
     faults_on();
     int err = kio_runtime_dump(kio_runtime_current(), self->to);

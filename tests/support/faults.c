@@ -33,8 +33,6 @@ static struct {
     long nth;
     int fds_limit;           /* 0: none; otherwise one more than may be opened, really */
     ki_atomic(int) on;
-    ki_atomic(long) made;    /* calls of `call` */
-    ki_atomic(int) reached;
     ki_atomic(int) complete;
     ki_atomic(int) noted;
     int notes[NOTES];
@@ -45,9 +43,11 @@ static _Thread_local int paused;
 
 static struct {
     ki_atomic(long) runs, faults;
+    ki_atomic(long) made;            /* calls of now.call in this run */
+    ki_atomic(int) reached;          /* the nth of them was made, and failed */
+    ki_atomic(int) used[CALLS_MAX];  /* by the scenario's good runs: others need not fail */
     long blocks;                     /* see cold_run */
-    ki_atomic(int) made[CALLS_MAX];  /* by the scenario's good runs: others need not fail */
-} *total; /* shared with children */
+} *total; /* shared with child processes */
 
 /* ---- for the wrappers --------------------------------------------------------------------- */
 
@@ -66,12 +66,12 @@ int faults_hit(struct fault_call *call)
     if (!ki_load_relaxed(&now.on) || paused)
         return 0;
     if (!now.call)
-        ki_store_relaxed(&total->made[call->number], 1);
+        ki_store_relaxed(&total->used[call->number], 1);
     if (call != now.call)
         return 0;
-    if (ki_fetch_add_relaxed(&now.made, 1) + 1 != now.nth)
+    if (ki_fetch_add_relaxed(&total->made, 1) + 1 != now.nth)
         return 0;
-    ki_store_relaxed(&now.reached, 1);
+    ki_store_relaxed(&total->reached, 1);
     errno = now.fault->error;
     return now.fault->error;
 }
@@ -111,7 +111,7 @@ void faults_resume(void)
 
 bool faults_reached(void)
 {
-    return ki_load_relaxed(&now.reached);
+    return ki_load_relaxed(&total->reached);
 }
 
 bool faults_saw(int err)
@@ -124,6 +124,11 @@ bool faults_saw(int err)
     if (at < NOTES)
         now.notes[at] = err;
     return true;
+}
+
+int faults_given(void)
+{
+    return faults_reached() ? -now.fault->told : 0;
 }
 
 void faults_complete(void)
@@ -210,8 +215,8 @@ static void run_once(const struct fault_scenario *s, const struct fault_call *ca
     now.call = call;
     now.fault = f;
     now.nth = nth;
-    ki_store_relaxed(&now.made, 0);
-    ki_store_relaxed(&now.reached, 0);
+    ki_store_relaxed(&total->made, 0);
+    ki_store_relaxed(&total->reached, 0);
     ki_store_relaxed(&now.complete, 0);
     ki_store_relaxed(&now.noted, 0);
     describe(s, call, f, nth);
@@ -241,7 +246,7 @@ static void check_outcome(void)
 {
     bool silent = !ki_load_relaxed(&now.noted);
 
-    if (!ki_load_relaxed(&now.reached)) {
+    if (!ki_load_relaxed(&total->reached)) {
         check_good();
         return;
     }
@@ -288,7 +293,7 @@ static bool one_fault(const struct fault_scenario *s, const struct fault_call *c
 
         run_once(s, call, f, nth);
         check_outcome();
-        reached = ki_load_relaxed(&now.reached);
+        reached = ki_load_relaxed(&total->reached);
         check_balance(before);
         good_run(s);
         check_balance(before);
@@ -314,7 +319,7 @@ static bool in_child(void (*fn)(void *), void *arg)
     assert_true(pid >= 0);
     if (pid == 0) {
         fn(arg);
-        exit(now.text[0] ? 10 + ki_load_relaxed(&now.reached) : 1);
+        exit(now.text[0] ? 10 + ki_load_relaxed(&total->reached) : 1);
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
     if (!WIFEXITED(status) || (WEXITSTATUS(status) != 10 && WEXITSTATUS(status) != 11)) {
@@ -342,7 +347,7 @@ static void cold_run(void *arg)
         check_outcome();
         check_balance(&before);
     }
-    reached = ki_load_relaxed(&now.reached);
+    reached = ki_load_relaxed(&total->reached);
     for (int i = 0; i < 2; i++) {
         good_run(c->s);
         check_balance(&before);
@@ -352,7 +357,7 @@ static void cold_run(void *arg)
         total->blocks = ki_mem_alive(); /* what good runs leave in pools */
     else
         faults_check(ki_mem_alive() <= total->blocks);
-    ki_store_relaxed(&now.reached, reached);
+    ki_store_relaxed(&total->reached, reached);
 }
 
 /* ---- all of a scenario -------------------------------------------------------------------- */
@@ -381,7 +386,7 @@ static void run_scenario(const struct fault_scenario *s)
     struct balance before = { 0 };
 
     for (int i = 0; i < CALLS_MAX; i++)
-        ki_store_relaxed(&total->made[i], 0);
+        ki_store_relaxed(&total->used[i], 0);
     if (s->flags & FAULT_ALONE) {
         in_child(cold_run, &cold);
     } else {
@@ -391,7 +396,7 @@ static void run_scenario(const struct fault_scenario *s)
     }
     for (const struct fault_calls *list = all_calls; list; list = list->next) {
         for (int i = 0; list->calls[i]; i++) {
-            if (!ki_load_relaxed(&total->made[list->calls[i]->number]))
+            if (!ki_load_relaxed(&total->used[list->calls[i]->number]))
                 continue;
             for (const struct fault *f = list->calls[i]->faults; f->error; f++)
                 each_fault(s, list->calls[i], f, &before);

@@ -106,6 +106,9 @@ bool faults_saw(int err);
 void faults_complete(void);
 /* Whether a call was made to fail in this run. */
 bool faults_reached(void);
+/* The error that is to be told in this run, negative; 0: none yet. For scenarios that only hear of a
+ * failure, and not which. */
+int faults_given(void);
 
 /* Gives up with a message, in any thread, if it does not hold. */
 #define faults_check(cond) ((cond) ? (void)0 : faults_broken(#cond, __FILE__, __LINE__))
