@@ -31,6 +31,7 @@ static struct {
     const struct fault_call *call;
     const struct fault *fault;
     long nth;
+    void (*first)(void);     /* called where the call is about to fail */
     int fds_limit;           /* 0: none; otherwise one more than may be opened, really */
     ki_atomic(int) on;
     ki_atomic(int) complete;
@@ -72,11 +73,24 @@ int faults_hit(struct fault_call *call)
     if (ki_fetch_add_relaxed(&total->made, 1) + 1 != now.nth)
         return 0;
     ki_store_relaxed(&total->reached, 1);
+    if (now.first)
+        now.first();
     errno = now.fault->error;
     return now.fault->error;
 }
 
 /* ---- for scenarios ------------------------------------------------------------------------ */
+
+static void on_alarm(int signo);
+
+static void begin(void)
+{
+    signal(SIGALRM, on_alarm);
+    if (!total) {
+        total = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        assert_ptr_not_equal(total, MAP_FAILED);
+    }
+}
 
 static struct rlimit usual_limit;
 
@@ -97,6 +111,34 @@ void faults_on(void)
     if (now.fds_limit)
         limit_fds(now.fds_limit - 1);
     ki_store_relaxed(&now.on, 1);
+}
+
+void faults_fail(const char *name, int error, void (*first)(void))
+{
+    static struct fault fault;
+
+    begin();
+    fault = (struct fault){ .error = error };
+    now.call = NULL;
+    for (const struct fault_calls *list = all_calls; list && !now.call; list = list->next) {
+        for (int i = 0; list->calls[i]; i++) {
+            if (strcmp(list->calls[i]->name, name) == 0)
+                now.call = list->calls[i];
+        }
+    }
+    assert_non_null(now.call);
+    now.fault = &fault;
+    now.nth = 1;
+    now.first = first;
+    ki_store_relaxed(&total->made, 0);
+    ki_store_relaxed(&total->reached, 0);
+    ki_store_relaxed(&now.on, 1);
+}
+
+void faults_off(void)
+{
+    ki_store_relaxed(&now.on, 0);
+    now.first = NULL;
 }
 
 void faults_pause(void)
@@ -415,15 +457,6 @@ static bool runs_on(const struct fault_scenario *s, enum kio_flavor flavor)
         return !(s->flags & FAULT_CURRENT_ONLY);
     default:
         return s->flags & FAULT_DETERMINISTIC;
-    }
-}
-
-static void begin(void)
-{
-    signal(SIGALRM, on_alarm);
-    if (!total) {
-        total = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-        assert_ptr_not_equal(total, MAP_FAILED);
     }
 }
 

@@ -131,6 +131,11 @@ void faults_open(void);
             async_return();                                                                        \
     } while (0)
 
+/* For a test of its own: the next call of that name fails so; first, if there is one, is called just
+ * before. Until faults_off(). */
+void faults_fail(const char *name, int error, void (*first)(void));
+void faults_off(void);
+
 /* ---- for the wrappers --------------------------------------------------------------------- */
 
 /* 0: go on; otherwise what the call is to give, also in errno. */
