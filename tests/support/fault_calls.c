@@ -197,7 +197,8 @@ WRAP_WORDS(int, fcntl, (int fd, int command, long arg))
     return command == F_SETFL && faults_hit(&call_fcntl) ? -1 : __real_fcntl(fd, command, arg);
 }
 
-CALL(poll, "poll", HIDDEN(EINTR), REPORTED(ENOMEM));
+/* The HTTP client tells curl to try. */
+CALL(poll, "poll", HIDDEN(EINTR), EITHER(ENOMEM));
 WRAP_ERRNO(int, poll, (struct pollfd *fds, nfds_t count, int timeout), (fds, count, timeout))
 
 CALL(memfd_create, "memfd_create", HIDDEN(EMFILE), HIDDEN(ENFILE), HIDDEN(ENOMEM));
