@@ -179,7 +179,7 @@ static void a_test_under_seeds(void)
 
     dup2(null, STDERR_FILENO);
     faults_on();
-    failed = kio_test(2, seeded);
+    failed = kio_test(1, seeded);
     faults_pause();
     dup2(saved, STDERR_FILENO);
     close(saved);
@@ -198,4 +198,33 @@ static const struct fault_scenario scenarios[] = {
     SCENARIO(a_test_under_seeds, FAULT_CURRENT_ONLY),
 };
 
-FAULTS_MAIN
+/* ---- a full disk -------------------------------------------------------------------------- */
+
+struct full {
+    async_fn(int);
+    FILE *to;
+    int (*write)(struct kio_runtime *, FILE *);
+};
+
+async(full)
+{
+    async_begin;
+    async_return(self->write(kio_runtime_current(), self->to));
+}
+
+static void what_cannot_be_written_is_told(void **state)
+{
+    FILE *to = fopen("/dev/full", "w");
+
+    (void)state;
+    assert_non_null(to);
+    setvbuf(to, NULL, _IONBF, 0);
+    rt_flavor = KIO_CURRENT_THREAD;
+    faults_open();
+    assert_int_equal(run(full, .to = to, .write = kio_runtime_dump), -EIO);
+    assert_int_equal(run(full, .to = to, .write = kio_metrics_write), -EIO);
+    kio_runtime_free(rt);
+    fclose(to);
+}
+
+FAULTS_MAIN(cmocka_unit_test(what_cannot_be_written_is_told))
