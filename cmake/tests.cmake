@@ -79,6 +79,17 @@ foreach(area ${areas})
   endforeach()
 endforeach()
 
+# What the libraries call outside of themselves fails in tests/fault, or cannot.
+if(NOT KIOTO_SANITIZE)
+  set(libraries $<TARGET_FILE:kioto-static>)
+  if(TARGET kioto-http-static)
+    list(APPEND libraries $<TARGET_FILE:kioto-http-static>)
+  endif()
+  add_test(NAME fault/covered COMMAND ${Python3_EXECUTABLE}
+    ${CMAKE_SOURCE_DIR}/tests/fault/covered.py ${CMAKE_SOURCE_DIR} ${libraries})
+  set_tests_properties(fault/covered PROPERTIES TIMEOUT 60 LABELS test)
+endif()
+
 # llhttp comes as C sources; the examples' HTTP server parses with it.
 find_path(LLHTTP_INCLUDE llhttp/llhttp.h PATHS /usr/share/include)
 find_path(LLHTTP_SOURCE llhttp.c PATHS /usr/share/llhttp)

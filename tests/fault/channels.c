@@ -206,4 +206,4 @@ static const struct fault_scenario scenarios[] = {
     SCENARIO(a_plain_thread_sends_and_receives, FAULT_MULTI_ONLY),
 };
 
-FAULTS_MAIN
+FAULTS_MAIN()

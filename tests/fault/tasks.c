@@ -414,4 +414,4 @@ static const struct fault_scenario scenarios[] = {
     SCENARIO(iterators_and_timers, FAULT_DETERMINISTIC),
 };
 
-FAULTS_MAIN
+FAULTS_MAIN()

@@ -321,6 +321,9 @@ WRAP_DIRECT(int, pthread_create,
 CALL(pthread_attr_init, "pthread_attr_init", EITHER(ENOMEM));
 WRAP_DIRECT(int, pthread_attr_init, (pthread_attr_t *attr), (attr))
 
+CALL(pthread_attr_setstacksize, "pthread_attr_setstacksize", EITHER(EINVAL));
+WRAP_DIRECT(int, pthread_attr_setstacksize, (pthread_attr_t *attr, size_t size), (attr, size))
+
 CALL(pthread_setname_np, "pthread_setname_np", HIDDEN(ENOENT), HIDDEN(EMFILE));
 WRAP_DIRECT(int, pthread_setname_np, (pthread_t thread, const char *name), (thread, name))
 
@@ -360,7 +363,8 @@ static struct fault_call *const all[] = {
     &call_poll, &call_memfd_create, &call_lseek, &call_stat, &call_socket, &call_socketpair, &call_bind,
     &call_listen, &call_setsockopt, &call_getsockopt, &call_getsockname, &call_getpeername,
     &call_accept4, &call_connect, &call_shutdown, &call_recv, &call_send, &call_recvfrom, &call_sendto,
-    &call_getaddrinfo, &call_pthread_create, &call_pthread_attr_init, &call_pthread_setname_np,
+    &call_getaddrinfo, &call_pthread_create, &call_pthread_attr_init,
+    &call_pthread_attr_setstacksize, &call_pthread_setname_np,
     &call_pthread_cond_timedwait, &call_sched_getaffinity, &call_sigaction, &call_sem_wait, &call_fork,
     &call_waitpid, &call_dup2, NULL,
 };

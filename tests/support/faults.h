@@ -71,26 +71,19 @@ void faults_run_out_of_fds(const struct fault_scenario *scenarios, size_t count)
         run_them(scenarios, sizeof scenarios / sizeof scenarios[0]);                               \
     }
 
-/* A main for the array `scenarios`; the second one for those that open fds, and more tests. */
-#define FAULTS_MAIN                                                                                \
+/* A main for the array `scenarios`, and more tests; the second one is for scenarios that open fds. */
+#define FAULTS_MAIN(...)                                                                           \
     FAULTS_TEST(every_call_fails_once, faults_run)                                                 \
     int main(void)                                                                                 \
     {                                                                                              \
-        const struct CMUnitTest tests[] = { cmocka_unit_test(every_call_fails_once) };             \
-                                                                                                   \
-        return cmocka_run_group_tests(tests, NULL, NULL);                                          \
-    }
-#define FAULTS_FDS_MAIN(...)                                                                       \
-    FAULTS_TEST(every_call_fails_once, faults_run)                                                 \
-    FAULTS_TEST(fds_run_out, faults_run_out_of_fds)                                                \
-    int main(void)                                                                                 \
-    {                                                                                              \
-        const struct CMUnitTest tests[] = { cmocka_unit_test(every_call_fails_once),               \
-                                            cmocka_unit_test(fds_run_out) __VA_OPT__(, )           \
+        const struct CMUnitTest tests[] = { cmocka_unit_test(every_call_fails_once) __VA_OPT__(, ) \
                                                 __VA_ARGS__ };                                     \
                                                                                                    \
         return cmocka_run_group_tests(tests, NULL, NULL);                                          \
     }
+#define FAULTS_FDS_MAIN(...)                                                                       \
+    FAULTS_TEST(fds_run_out, faults_run_out_of_fds)                                                \
+    FAULTS_MAIN(cmocka_unit_test(fds_run_out) __VA_OPT__(, ) __VA_ARGS__)
 
 /* ---- for scenarios ------------------------------------------------------------------------ */
 
