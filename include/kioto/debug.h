@@ -39,7 +39,8 @@
  * to       borrowed, written with the runtimes going on
  *
  * Returns: 0
- * Errors:  -ENOMEM: what there was memory for is written; -EIO: writing failed
+ * Errors:  -ENOMEM: what there was memory for is written; -EIO: writing failed (or had before: the file has
+ *          its error indicator set)
  * Threads: any, one at a time (a second one waits); not in a signal handler
  * Cost:    a task is held for some microseconds while it is read: it cannot be polled; the whole text
  *          is built in memory. A current_thread runtime makes it between two polls: if it is in one

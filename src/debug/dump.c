@@ -336,7 +336,7 @@ static int write_dump(struct ki_dump *d, FILE *to)
     }
     if (d->lost)
         err = -ENOMEM;
-    if (fflush(to) && !err)
+    if ((fflush(to) || ferror(to)) && !err)
         err = -EIO;
     ki_mem_free(d->seen.at);
     ki_mem_free(d->entries.at);

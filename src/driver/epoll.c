@@ -101,6 +101,8 @@ static unsigned bits_of(uint32_t events)
 
     if (events & (EPOLLIN | EPOLLPRI))
         bits |= KI_READ;
+    if (events & EPOLLPRI)
+        bits |= KI_READ_CLOSED; /* a read stops at the urgent byte: a short one says nothing */
     if (events & EPOLLOUT)
         bits |= KI_WRITE;
     if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))

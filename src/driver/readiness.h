@@ -23,7 +23,7 @@
 enum {
     KI_READ = 1,
     KI_WRITE = 2,
-    KI_READ_CLOSED = 4,  /* the peer sends no more, or an error waits to be fetched */
+    KI_READ_CLOSED = 4,  /* the peer sends no more, an error waits to be fetched, or urgent data */
     KI_WRITE_CLOSED = 8, /* nobody reads any more, or an error waits */
     KI_TICK_ONE = 16,
     KI_SHARED = 32, /* to ki_ready_open: see struct ki_ready */

@@ -47,6 +47,17 @@ void ki_http_unlock_unref(struct client *c)
         client_free(c);
 }
 
+/* The sum of errors: all of these are CURLM_OK, or it is no client. */
+static int set_options(CURLM *multi, struct client *c)
+{
+    return curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, ki_http_on_socket) |
+           curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, c) |
+           curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, ki_http_on_timer) |
+           curl_multi_setopt(multi, CURLMOPT_TIMERDATA, c) |
+           curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, KI_CONNECTIONS) |
+           curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, KI_CONNECTIONS);
+}
+
 static struct client *client_new(struct kio_runtime *rt)
 {
     struct client *c = calloc(1, sizeof *c);
@@ -55,7 +66,8 @@ static struct client *client_new(struct kio_runtime *rt)
     if (!c)
         return NULL;
     c->multi = curl_multi_init();
-    if (!c->multi) {
+    if (!c->multi || set_options(c->multi, c)) {
+        curl_multi_cleanup(c->multi);
         free(c);
         return NULL;
     }
@@ -66,12 +78,6 @@ static struct client *client_new(struct kio_runtime *rt)
     c->refs = 1; /* the keeper's */
     c->runtime = rt;
     c->timer_ms = -1;
-    curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, ki_http_on_socket);
-    curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
-    curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, ki_http_on_timer);
-    curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
-    curl_multi_setopt(c->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, KI_CONNECTIONS);
-    curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, KI_CONNECTIONS);
     return c;
 }
 
@@ -134,5 +140,12 @@ void ki_http_collect(struct client *c)
             continue;
         curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&t);
         ki_http_ended(t, msg->data.result);
+    }
+    while (c->lost) {
+        struct transfer *t = c->lost;
+
+        c->lost = t->next_lost;
+        if (t->started)
+            ki_http_ended(t, CURLE_ABORTED_BY_CALLBACK);
     }
 }

@@ -27,6 +27,7 @@ struct client {
     long timer_ms;       /* what curl asked for last; -1: nothing */
     bool timer_changed;
     kio_waker keeper;
+    struct transfer *lost; /* those that ki_http_lose was told of; ki_http_collect ends them */
 };
 
 struct transfer {
@@ -34,12 +35,15 @@ struct transfer {
     CURL *easy;
     struct curl_slist *headers_out;
     bool started, done, stream, headers_over, paused, no_memory, too_large;
+    CURLcode setting;          /* the first option that could not be set */
     CURLcode result;
     kio_waker waker;           /* of the request or of a read */
     struct kio_bytes headers;  /* of the answer that is coming in */
     struct kio_bytes body;     /* in memory; or, streamed, what was not read yet */
     size_t headers_cap, body_cap, body_at, max_body;
     char *url_text;
+    int lost;                  /* why its socket cannot be watched; 0: it is */
+    struct transfer *next_lost;
     int error;
     char message[CURL_ERROR_SIZE];
 };
@@ -55,11 +59,14 @@ void ki_http_unlock(struct client *c);
 /* Under the lock; unlocks, and frees with the last reference. */
 void ki_http_unlock_unref(struct client *c);
 
-/* Under the lock: hands ended transfers their results. */
+/* Under the lock, not in a callback: hands ended transfers their results. */
 void ki_http_collect(struct client *c);
 
 /* transfer.c: under the lock: a transfer has ended. */
 void ki_http_ended(struct transfer *t, CURLcode result);
+
+/* transfer.c: under the lock, from a callback of curl's: the socket of a transfer cannot be watched. */
+void ki_http_lose(struct client *c, CURL *easy, int err);
 
 /* driver.c: curl's callbacks, to be set on the multi; the keeper. */
 int ki_http_on_socket(CURL *easy, curl_socket_t fd, int what, void *client, void *sock);

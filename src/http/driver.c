@@ -110,18 +110,20 @@ static const kio_future_type sock_task_type = {
 static int sock_new(struct client *c, curl_socket_t fd, int what)
 {
     struct sock *s = calloc(1, sizeof *s);
+    int err;
 
     if (!s)
-        return -1;
+        return -ENOMEM;
     *s = (struct sock){ .client = c, .fd = fd, .want = what };
-    if (kio_fd_open(&s->io, fd)) {
+    err = kio_fd_open(&s->io, fd);
+    if (err) {
         free(s);
-        return -1;
+        return err;
     }
     c->refs++;
     curl_multi_assign(c->multi, fd, s);
     /* One that fails runs the destructor now, which undoes the above. */
-    return kio_spawn(NULL, sock_task, .sock = s) ? -1 : 0;
+    return kio_spawn(NULL, sock_task, .sock = s);
 }
 
 int ki_http_on_socket(CURL *easy, curl_socket_t fd, int what, void *client, void *sock)
@@ -129,9 +131,15 @@ int ki_http_on_socket(CURL *easy, curl_socket_t fd, int what, void *client, void
     struct client *c = client;
     struct sock *s = sock;
 
-    (void)easy;
-    if (!s)
-        return what == CURL_POLL_REMOVE ? 0 : sock_new(c, fd, what);
+    if (!s) {
+        int err = what == CURL_POLL_REMOVE ? 0 : sock_new(c, fd, what);
+
+        /* Told of it, curl would end every transfer of the client, at its next call, which may
+         * never come. One is enough. */
+        if (err)
+            ki_http_lose(c, easy, err);
+        return 0;
+    }
     if (what == CURL_POLL_REMOVE) {
         kio_fd_release(&s->io);
         s->gone = true;

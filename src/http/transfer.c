@@ -150,12 +150,26 @@ static void set_error(struct transfer *t, int error, const char *message)
     snprintf(t->message, sizeof t->message, "%s", message);
 }
 
+void ki_http_lose(struct client *c, CURL *easy, int err)
+{
+    struct transfer *t = NULL;
+
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&t);
+    if (!t || t->lost)
+        return;
+    t->lost = err;
+    t->next_lost = c->lost;
+    c->lost = t;
+}
+
 void ki_http_ended(struct transfer *t, CURLcode result)
 {
     t->done = true;
     t->result = result;
     t->error = errno_of(t, result);
-    if (t->too_large)
+    if (t->lost)
+        set_error(t, t->lost, "the connection's socket cannot be watched");
+    else if (t->too_large)
         set_error(t, t->error, "the body is larger than max_body");
     else if (t->no_memory)
         set_error(t, t->error, "out of memory");
@@ -202,64 +216,79 @@ static bool set_headers(struct transfer *t, const char *const *headers)
     return true;
 }
 
-static void set_limits(CURL *e, const struct kio_http_request *r)
+/* The first error is kept: a request without one of its options is another request, one that trusts
+ * other certificates, say. */
+static void keep(struct transfer *t, CURLcode code)
+{
+    if (!t->setting)
+        t->setting = code;
+}
+
+#define set(t, option, value) keep(t, curl_easy_setopt((t)->easy, option, value))
+
+/* One that this curl may have been built without, and that a request can do without. */
+#define set_if_known(t, option, value)                                                             \
+    keep(t, curl_easy_setopt((t)->easy, option, value) == CURLE_OUT_OF_MEMORY                      \
+                ? CURLE_OUT_OF_MEMORY                                                              \
+                : CURLE_OK)
+
+static void set_limits(struct transfer *t, const struct kio_http_request *r)
 {
     long redirects = r->max_redirects ? r->max_redirects : KI_REDIRECTS;
 
-    curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, redirects > 0 ? 1L : 0L);
-    curl_easy_setopt(e, CURLOPT_MAXREDIRS, redirects > 0 ? redirects : 0L);
+    set(t, CURLOPT_FOLLOWLOCATION, redirects > 0 ? 1L : 0L);
+    set(t, CURLOPT_MAXREDIRS, redirects > 0 ? redirects : 0L);
     if (r->timeout > 0)
-        curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, ms_of(r->timeout));
-    curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS,
-                     ms_of(r->connect_timeout > 0 ? r->connect_timeout : 30 * KIO_SEC));
+        set(t, CURLOPT_TIMEOUT_MS, ms_of(r->timeout));
+    set(t, CURLOPT_CONNECTTIMEOUT_MS,
+        ms_of(r->connect_timeout > 0 ? r->connect_timeout : 30 * KIO_SEC));
     if (r->stall_timeout > 0) {
-        curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, 1L);
-        curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME, (ms_of(r->stall_timeout) + 999) / 1000);
+        set(t, CURLOPT_LOW_SPEED_LIMIT, 1L);
+        set(t, CURLOPT_LOW_SPEED_TIME, (ms_of(r->stall_timeout) + 999) / 1000);
     }
 }
 
-static void set_trust(CURL *e, const struct kio_http_request *r)
+static void set_trust(struct transfer *t, const struct kio_http_request *r)
 {
     if (r->ca_file)
-        curl_easy_setopt(e, CURLOPT_CAINFO, r->ca_file);
+        set(t, CURLOPT_CAINFO, r->ca_file);
     if (r->ca_dir)
-        curl_easy_setopt(e, CURLOPT_CAPATH, r->ca_dir);
+        set(t, CURLOPT_CAPATH, r->ca_dir);
     if (r->proxy)
-        curl_easy_setopt(e, CURLOPT_PROXY, r->proxy);
+        set(t, CURLOPT_PROXY, r->proxy);
 }
 
 static CURLcode set_options(struct transfer *t, const struct kio_http_request *r)
 {
-    CURL *e = t->easy;
-
-    curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(e, CURLOPT_PRIVATE, t);
-    curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->message);
-    curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(e, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "");
-    curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-    curl_easy_setopt(e, CURLOPT_USERAGENT, r->user_agent ? r->user_agent : "kioto/" KIO_VERSION);
-    curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
-    curl_easy_setopt(e, CURLOPT_HEADERDATA, t);
-    curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(e, CURLOPT_WRITEDATA, t);
-    set_limits(e, r);
-    set_trust(e, r);
+    set(t, CURLOPT_NOSIGNAL, 1L);
+    set(t, CURLOPT_PRIVATE, t);
+    set(t, CURLOPT_ERRORBUFFER, t->message);
+    set(t, CURLOPT_PROTOCOLS_STR, "http,https");
+    set(t, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+    set_if_known(t, CURLOPT_ACCEPT_ENCODING, "");
+    set_if_known(t, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    set(t, CURLOPT_USERAGENT, r->user_agent ? r->user_agent : "kioto/" KIO_VERSION);
+    set(t, CURLOPT_HEADERFUNCTION, on_header);
+    set(t, CURLOPT_HEADERDATA, t);
+    set(t, CURLOPT_WRITEFUNCTION, on_body);
+    set(t, CURLOPT_WRITEDATA, t);
+    set_limits(t, r);
+    set_trust(t, r);
     if (r->body || r->body_len) {
-        curl_easy_setopt(e, CURLOPT_POST, 1L);
-        curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body_len);
-        curl_easy_setopt(e, CURLOPT_POSTFIELDS, r->body ? r->body : "");
+        set(t, CURLOPT_POST, 1L);
+        set(t, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body_len);
+        set(t, CURLOPT_POSTFIELDS, r->body ? r->body : "");
     }
     if (r->method && strcmp(r->method, "HEAD") == 0)
-        curl_easy_setopt(e, CURLOPT_NOBODY, 1L);
+        set(t, CURLOPT_NOBODY, 1L);
     else if (r->method)
-        curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, r->method);
+        set(t, CURLOPT_CUSTOMREQUEST, r->method);
     if (!set_headers(t, r->headers))
         return CURLE_OUT_OF_MEMORY;
     if (t->headers_out)
-        curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->headers_out);
-    return curl_easy_setopt(e, CURLOPT_URL, r->url);
+        set(t, CURLOPT_HTTPHEADER, t->headers_out);
+    set(t, CURLOPT_URL, r->url);
+    return t->setting;
 }
 
 static void transfer_free(struct transfer *t)
@@ -270,6 +299,8 @@ static void transfer_free(struct transfer *t)
         ki_http_lock(c);
         if (t->started)
             curl_multi_remove_handle(c->multi, t->easy);
+        t->started = false;
+        ki_http_collect(c); /* it is in no list any more */
         ki_http_unlock_unref(c);
     }
     kio_waker_drop(t->waker);
@@ -486,6 +517,7 @@ static kio_poll read_poll(kio_future *f, kio_context *cx)
         t->paused = false;
         if (t->started)
             curl_easy_pause(t->easy, CURLPAUSE_CONT); /* may call on_body */
+        ki_http_collect(t->client);
         if (!self->out)
             self->out = (ssize_t)take_body(t, self->buf, self->len);
     }

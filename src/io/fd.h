@@ -26,5 +26,6 @@ void ki_fd_forget(struct kio_fd *fd, struct kio_waiter_ *waiter);
 
 extern const struct kio_stream_type ki_fd_stream_type;     /* read, write: any fd */
 extern const struct kio_stream_type ki_socket_stream_type; /* recv, send: no SIGPIPE */
+extern const struct kio_stream_type ki_tcp_stream_type;    /* as that; a short read says: empty */
 
 #endif

@@ -2,14 +2,15 @@
  * Streams on fds. The call is tried first and readiness waited for after EAGAIN, so a byte that is
  * there costs one system call.
  *
- * A socket that gave less than was asked for is empty: the next read waits without another call to
- * be told so, unless the peer has hung up (then the end is still to be read). Pipes and terminals
- * may give less and have more, so there it is not concluded.
+ * A TCP socket that gave less than was asked for is empty: the next read waits without another call
+ * to be told so, unless the peer has hung up (then the end is still to be read) or has sent urgent data
+ * (at which a read stops; see bits_of in epoll.c). Others may give less and have more, so there it is
+ * not concluded: pipes, terminals, packets, and Unix sockets, whose reads stop at a passed fd.
  */
 #include "fd.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -86,11 +87,23 @@ static kio_poll fd_write(struct kio_stream *s, kio_context *cx, struct kio_waite
 static kio_poll socket_read(struct kio_stream *s, kio_context *cx, struct kio_waiter_ *waiter,
                             void *buf, size_t len, ssize_t *out)
 {
-    return transfer(s, KI_READ, cx, waiter, buf, len, out, do_recv, true);
+    return transfer(s, KI_READ, cx, waiter, buf, len, out, do_recv, false);
 }
 
 static kio_poll socket_write(struct kio_stream *s, kio_context *cx, struct kio_waiter_ *waiter,
                              const void *buf, size_t len, ssize_t *out)
+{
+    return transfer(s, KI_WRITE, cx, waiter, (void *)(uintptr_t)buf, len, out, do_send, false);
+}
+
+static kio_poll tcp_read(struct kio_stream *s, kio_context *cx, struct kio_waiter_ *waiter, void *buf,
+                         size_t len, ssize_t *out)
+{
+    return transfer(s, KI_READ, cx, waiter, buf, len, out, do_recv, true);
+}
+
+static kio_poll tcp_write(struct kio_stream *s, kio_context *cx, struct kio_waiter_ *waiter,
+                          const void *buf, size_t len, ssize_t *out)
 {
     return transfer(s, KI_WRITE, cx, waiter, (void *)(uintptr_t)buf, len, out, do_send, true);
 }
@@ -146,16 +159,30 @@ const struct kio_stream_type ki_socket_stream_type = {
     .close = fd_close,
 };
 
+const struct kio_stream_type ki_tcp_stream_type = {
+    .name = "socket",
+    .read = tcp_read,
+    .write = tcp_write,
+    .shutdown = socket_shutdown,
+    .forget = fd_forget,
+    .close = fd_close,
+};
+
 int kio_stream_open(struct kio_stream *stream, int fd)
 {
-    int type;
-    socklen_t len = sizeof type;
-    bool socket = getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0;
+    int protocol;
+    socklen_t len = sizeof protocol;
+    bool socket = getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) == 0;
     int err;
 
     *stream = (struct kio_stream){ 0 };
+    if (!socket && errno != ENOTSOCK)
+        return -errno; /* a socket taken for another fd would be written to with SIGPIPE */
     err = kio_fd_open(&stream->io, fd);
-    if (!err)
-        stream->stream_type = socket ? &ki_socket_stream_type : &ki_fd_stream_type;
-    return err;
+    if (err)
+        return err;
+    stream->stream_type = !socket                   ? &ki_fd_stream_type
+                          : protocol == IPPROTO_TCP ? &ki_tcp_stream_type
+                                                    : &ki_socket_stream_type;
+    return 0;
 }

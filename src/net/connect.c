@@ -33,7 +33,7 @@ static int begin(struct kio_connect_addr *self)
         close(fd);
         return opened;
     }
-    self->trying.stream_type = &ki_socket_stream_type;
+    self->trying.stream_type = ki_stream_type(self->addr.sa.sa_family);
     return err;
 }
 

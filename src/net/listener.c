@@ -115,7 +115,7 @@ static bool is_the_connections(int err)
     }
 }
 
-static int open_stream(struct kio_stream *stream, int fd)
+static int open_stream(struct kio_stream *stream, int fd, int family)
 {
     int err;
 
@@ -125,7 +125,7 @@ static int open_stream(struct kio_stream *stream, int fd)
     if (err)
         close(fd);
     else
-        stream->stream_type = &ki_socket_stream_type;
+        stream->stream_type = ki_stream_type(family);
     return err;
 }
 
@@ -141,7 +141,7 @@ static int accept_one(struct kio_accept *self)
     } while (fd < 0 && is_the_connections(errno));
     if (fd < 0)
         return errno == EWOULDBLOCK ? -EAGAIN : -errno;
-    return open_stream(self->stream, fd);
+    return open_stream(self->stream, fd, self->peer.sa.sa_family);
 }
 
 static kio_poll accept_poll(kio_future *f, kio_context *cx)

@@ -20,6 +20,7 @@ struct lane {
     struct ki_list queue;
     unsigned max;
     unsigned threads;      /* alive */
+    unsigned takers;       /* of them those that look at the queue again: not the ones that leave */
     unsigned idle;         /* of them waiting for a job, the sentinel not among them */
     unsigned roused;       /* idle ones that were signalled and have not woken yet */
     unsigned started;      /* ever: numbers the threads */
@@ -57,21 +58,20 @@ static struct ki_job *oldest(struct lane *lane)
 
 static void *thread_main(void *arg);
 
-/* Lock held; let go while the thread starts. */
+/* Lock held, also while the thread starts: nobody else leaves a job to one that may not come. */
 static int start_locked(struct lane *lane)
 {
     const struct ki_blocking_config *config = &lane->pool->config;
-    unsigned number = lane->started++;
     pthread_t thread;
-    int err;
+    int err = ki_thread_start(&thread, thread_main, lane, config->stack_size, config->name,
+                              lane->started);
 
+    if (err)
+        return err;
+    lane->started++;
     lane->threads++;
-    pthread_mutex_unlock(&lane->lock);
-    err = ki_thread_start(&thread, thread_main, lane, config->stack_size, config->name, number);
-    pthread_mutex_lock(&lane->lock);
-    if (err && --lane->threads == 0)
-        pthread_cond_broadcast(&lane->quiet);
-    return err;
+    lane->takers++;
+    return 0;
 }
 
 /* Lock held: jobs are queued; somebody must watch their age. */
@@ -86,23 +86,13 @@ static int watch_locked(struct lane *lane)
         pthread_cond_signal(&lane->work);
         return 0;
     }
-    if (lane->threads >= lane->max)
+    if (lane->takers >= lane->max)
         return 0;
     lane->sentinel = true; /* the new thread, see thread_main */
     err = start_locked(lane);
     if (err)
         lane->sentinel = false;
     return err;
-}
-
-/* Lock held. By address alone: the job may be gone. */
-static bool is_queued(struct lane *lane, struct ki_job *job)
-{
-    for (struct ki_list *at = lane->queue.next; at != &lane->queue; at = at->next) {
-        if (at == &job->link)
-            return true;
-    }
-    return false;
 }
 
 int ki_blocking_submit(struct ki_blocking *pool, struct ki_job *job, enum ki_lane which)
@@ -120,12 +110,12 @@ int ki_blocking_submit(struct ki_blocking *pool, struct ki_job *job, enum ki_lan
     lane->queued++;
     ki_fetch_add_seq_cst(&pool->busy, 1);
     err = watch_locked(lane);
-    if (err && lane->threads == 0 && is_queued(lane, job)) {
+    if (err && lane->takers == 0) {
         ki_list_remove(&job->link);
         lane->queued--;
         ki_fetch_sub_seq_cst(&pool->busy, 1);
     } else {
-        err = 0; /* those that run will come to it, or a shutdown has cancelled it */
+        err = 0; /* those that run will come to it */
     }
     pthread_mutex_unlock(&lane->lock);
     return err;
@@ -141,7 +131,7 @@ static struct ki_job *next_job(struct lane *lane, bool watching)
         struct ki_job *job = oldest(lane);
 
         if (watching && (!job || job->queued_ns + KI_GROW_NS <= ki_clock_now() ||
-                         lane->threads == lane->idle + 1)) /* nobody runs: why wait? */
+                         lane->takers == lane->idle + 1)) /* nobody runs: why wait? */
             lane->sentinel = watching = false;
         if (job && !watching) {
             ki_list_remove(&job->link);
@@ -206,6 +196,7 @@ static void *thread_main(void *arg)
         run_job(pool, job);
         pthread_mutex_lock(&lane->lock);
     }
+    lane->takers--;
     pthread_mutex_unlock(&lane->lock);
     pool->config.on_thread(pool->config.arg, false);
     pthread_mutex_lock(&lane->lock);
