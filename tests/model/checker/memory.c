@@ -111,7 +111,8 @@ void mc_memory_undo(void)
     while (undo_count) {
         struct undo *u = &undo[--undo_count];
 
-        *u->at = u->was;
+        if (*u->at != u->was) /* it may be constant */
+            *u->at = u->was;
     }
 }
 
