@@ -75,6 +75,7 @@ void *mc_memcpy(void *to, const void *from, size_t size);
 void *mc_memset(void *to, int byte, size_t size);
 long mc_syscall(long number, ...);
 int mc_sched_yield(void);
+int mc_madvise(void *at, size_t size, int what);
 
 void *mc_memcpy(void *to, const void *from, size_t size)
 {
@@ -194,7 +195,6 @@ unsigned mc_choose(unsigned n)
     return (unsigned)op.out;
 }
 
-/* Wait with a limit: what it waits for may come late, so it returns when there is something newer. */
 long mc_syscall(long number, ...)
 {
     struct mc_op op;
@@ -217,11 +217,7 @@ long mc_syscall(long number, ...)
         mc_do(&op);
         return (long)op.out;
     }
-    if (limit) {
-        mc_spin();
-        return 0;
-    }
-    on_word(MC_FUTEX_WAIT, word, &op, PC)->expected = val;
+    on_word(limit ? MC_TIMED_WAIT : MC_FUTEX_WAIT, word, &op, PC)->expected = val;
     mc_do(&op);
     return 0;
 }
@@ -229,6 +225,24 @@ long mc_syscall(long number, ...)
 int mc_sched_yield(void)
 {
     mc_spin();
+    return 0;
+}
+
+/* Pages that are given back read as zero: to who still looks at a word of them, as if it were stored. */
+int mc_madvise(void *at, size_t size, int what)
+{
+    char *end = (char *)at + size;
+
+    (void)what;
+    for (char *word = at; word < end; word += 4) {
+        unsigned n = mc_loc_size(word);
+        struct mc_op op = { .kind = MC_STORE, .addr = word, .size = n, .pc = PC };
+
+        if (n)
+            mc_do(&op);
+        else if (((uintptr_t)word & 7) == 0 || mc_loc_size(word - 4) != 8)
+            memset(word, 0, 4);
+    }
     return 0;
 }
 

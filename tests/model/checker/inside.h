@@ -29,6 +29,7 @@ enum mc_kind {
     MC_TAKE,       /* waits for zero, or for non-zero; then stores val */
     MC_WAIT,
     MC_SPIN,
+    MC_TIMED_WAIT, /* until the word is not expected any more, or nobody else can go on */
     MC_FUTEX_WAIT, /* sleeps if the word is still expected */
     MC_FUTEX_WOKEN,
     MC_FUTEX_WAKE,
@@ -62,12 +63,14 @@ struct mc_view {
 void mc_memory_reset(void);
 void mc_memory_join(unsigned into, unsigned from); /* threads */
 int mc_loc_of(void *addr, unsigned size);
+unsigned mc_loc_size(void *addr);                  /* 0: no atomic variable */
 unsigned mc_last(int loc);                         /* its newest store */
 unsigned mc_oldest(unsigned tid, int loc, bool seq_cst); /* that a load may give */
 uint64_t mc_value(int loc, unsigned store);
 uint32_t mc_writer(int loc, unsigned store);       /* the event that stored it; 0: none */
-/* Carry out: what is read from `store`; what is written becomes the newest one. */
-void mc_read(unsigned tid, int loc, unsigned store, enum mc_order order);
+/* Carry out: what is read from `store` (true: it raised mc_seq_cst); what is written becomes the newest. */
+unsigned mc_seq_cst(int loc);                      /* the oldest for seq_cst loads */
+bool mc_read(unsigned tid, int loc, unsigned store, enum mc_order order);
 void mc_write(unsigned tid, int loc, uint64_t val, enum mc_order order, bool rmw, uint32_t event);
 void mc_know_last(unsigned tid, int loc);
 void mc_tick(unsigned tid);

@@ -57,6 +57,7 @@ struct node {
     struct { /* what was done here */
         int loc;
         bool wrote, last, seq_cst;
+        bool raised; /* seq_cst loads may not give as old a store any more as before */
     } did;
     int before; /* the node before this one that did something to the same variable; -1 */
     uint32_t clock[MC_THREADS + 1]; /* of the event */
@@ -201,8 +202,8 @@ static bool waits_for_zero(const struct mc_op *op)
 
 static bool may_write(const struct mc_op *op)
 {
-    return op->kind != MC_LOAD && op->kind != MC_SPIN && op->kind != MC_CHOOSE &&
-           op->kind != MC_FUTEX_WOKEN;
+    return op->kind != MC_LOAD && op->kind != MC_SPIN && op->kind != MC_TIMED_WAIT &&
+           op->kind != MC_CHOOSE && op->kind != MC_FUTEX_WOKEN;
 }
 
 static bool reads(const struct mc_op *op)
@@ -228,6 +229,8 @@ static bool is_enabled(unsigned tid)
         return (mc_value(op->loc, mc_last(op->loc)) == 0) == waits_for_zero(op);
     case MC_SPIN:
         return mc_last(op->loc) > t->seen;
+    case MC_TIMED_WAIT:
+        return mc_value(op->loc, mc_last(op->loc)) != op->expected;
     case MC_FUTEX_WOKEN:
         return t->woken;
     default:
@@ -339,14 +342,15 @@ static void perform(unsigned tid, struct mc_op *op, struct node *n)
     n->did.loc = op->loc;
     n->did.wrote = n->did.last = false;
     n->did.seq_cst = is_seq_cst(op);
+    n->did.raised = false;
     if (op->loc >= 0 && op->kind != MC_FUTEX_WAKE && op->kind != MC_FUTEX_WOKEN)
-        mc_access(tid, op->addr, op->size, op->kind != MC_LOAD && op->kind != MC_SPIN &&
-                  op->kind != MC_FUTEX_WAIT, true, op->pc);
+        mc_access(tid, op->addr, op->size, may_write(op) && op->kind != MC_FUTEX_WAIT, true,
+                  op->pc);
     switch (op->kind) {
     case MC_LOAD:
         op->from = mc_last(op->loc) - n->option;
         op->out = mc_value(op->loc, op->from);
-        mc_read(tid, op->loc, op->from, op->order);
+        n->did.raised = mc_read(tid, op->loc, op->from, op->order);
         remember(t, op);
         break;
     case MC_STORE:
@@ -355,6 +359,8 @@ static void perform(unsigned tid, struct mc_op *op, struct node *n)
         break;
     case MC_RMW:
         read_write(tid, op, combine(op, mc_value(op->loc, mc_last(op->loc))), n);
+        remember(t, op);
+        t->seen++; /* its own store is no news */
         break;
     case MC_CAS:
     case MC_CAS_WEAK: {
@@ -371,7 +377,7 @@ static void perform(unsigned tid, struct mc_op *op, struct node *n)
             spurious_left--;
         op->from = store;
         op->out = mc_value(op->loc, store);
-        mc_read(tid, op->loc, store, op->failure);
+        n->did.raised = mc_read(tid, op->loc, store, op->failure);
         n->did.last = !stale;
         n->did.seq_cst = op->failure == MC_SEQ_CST;
         remember(t, op);
@@ -384,6 +390,7 @@ static void perform(unsigned tid, struct mc_op *op, struct node *n)
         read_write(tid, op, op->val, n);
         break;
     case MC_SPIN:
+    case MC_TIMED_WAIT:
         mc_know_last(tid, op->loc);
         t->seen = mc_last(op->loc);
         n->did.last = true;
@@ -415,6 +422,13 @@ static void perform(unsigned tid, struct mc_op *op, struct node *n)
 
 /* ---- reduction ----------------------------------------------------------------------------- */
 
+/* Two seq_cst loads of a variable can be told apart if one keeps the other from an old value. */
+static bool seq_cst_reads(const struct node *n, const struct mc_op *op)
+{
+    return n->did.seq_cst && is_seq_cst(op) &&
+           (n->did.raised || mc_last(op->loc) > mc_seq_cst(op->loc));
+}
+
 /* Whether an operation that was explored, of a thread that has not made it, is to be tried again after
  * what was done here. (A load that sees a new store is tried again without this: see the mark.) */
 static bool wakes(const struct node *n, const struct mc_op *op)
@@ -422,7 +436,7 @@ static bool wakes(const struct node *n, const struct mc_op *op)
     if (n->did.loc < 0 || n->did.loc != op->loc)
         return false;
     if (op->kind == MC_LOAD)
-        return n->did.seq_cst && is_seq_cst(op) && !n->did.wrote;
+        return !n->did.wrote && seq_cst_reads(n, op);
     if (n->did.wrote)
         return true;
     if (!may_write(op)) /* a spin: it waits for a store */
@@ -436,8 +450,8 @@ static bool races(const struct node *n, const struct mc_op *op)
     if (may_write(op))
         return true;
     if (n->did.wrote)
-        return op->kind == MC_SPIN || (n->did.seq_cst && is_seq_cst(op));
-    return n->did.seq_cst && is_seq_cst(op);
+        return op->kind == MC_SPIN || op->kind == MC_TIMED_WAIT || (n->did.seq_cst && is_seq_cst(op));
+    return seq_cst_reads(n, op);
 }
 
 static void join_clock(uint32_t *into, const uint32_t *from)
@@ -622,6 +636,10 @@ static unsigned enabled_set(void)
         if (is_enabled(t))
             set |= 1u << t;
     }
+    for (unsigned t = 1; t <= thread_count && !set; t++) {
+        if (threads[t].live && threads[t].op.kind == MC_TIMED_WAIT)
+            set = 1u << t; /* its time is over */
+    }
     return set;
 }
 
@@ -636,7 +654,7 @@ static void take_replay(struct node *n)
 
 static void show_all(void)
 {
-    static const char *const names[] = { "load", "store", "rmw", "cas", "cas", "take", "wait", "spin",
+    static const char *const names[] = { "load", "store", "rmw", "cas", "cas", "take", "wait", "spin", "timed wait",
                                          "futex wait", "woken", "futex wake", "choose" };
     static const char *const orders[] = { "relaxed", "acquire", "release", "acq_rel", "seq_cst" };
     char *command = malloc(100 + 20 * (size_t)depth);

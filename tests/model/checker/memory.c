@@ -218,6 +218,15 @@ int mc_loc_of(void *addr, unsigned size)
     return i;
 }
 
+unsigned mc_loc_size(void *addr)
+{
+    for (int i = 0; i < loc_count; i++) {
+        if (locs[i].addr == addr)
+            return locs[i].size;
+    }
+    return 0;
+}
+
 unsigned mc_last(int loc)
 {
     return locs[loc].last;
@@ -246,7 +255,12 @@ void mc_know_last(unsigned tid, int loc)
     views[tid].at[loc] = (uint8_t)locs[loc].last;
 }
 
-void mc_read(unsigned tid, int loc, unsigned store, enum mc_order order)
+unsigned mc_seq_cst(int loc)
+{
+    return locs[loc].seq_cst;
+}
+
+bool mc_read(unsigned tid, int loc, unsigned store, enum mc_order order)
 {
     struct loc *l = &locs[loc];
 
@@ -254,8 +268,10 @@ void mc_read(unsigned tid, int loc, unsigned store, enum mc_order order)
         views[tid].at[loc] = (uint8_t)store;
     if (mc_acquires(order))
         join(&views[tid], &l->store[store].view);
-    if (order == MC_SEQ_CST && store > l->seq_cst)
-        l->seq_cst = store;
+    if (order != MC_SEQ_CST || store <= l->seq_cst)
+        return false;
+    l->seq_cst = store;
+    return true;
 }
 
 void mc_write(unsigned tid, int loc, uint64_t val, enum mc_order order, bool rmw, uint32_t event)

@@ -14,12 +14,14 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 void *mc_memcpy(void *to, const void *from, size_t size);
 void *mc_memset(void *to, int byte, size_t size);
 long mc_syscall(long number, ...);
 int mc_sched_yield(void);
+int mc_madvise(void *at, size_t size, int what);
 void mc_spin(void);
 void mc_take(uint32_t *word);
 
@@ -27,6 +29,7 @@ void mc_take(uint32_t *word);
 #define memset      mc_memset
 #define syscall     mc_syscall
 #define sched_yield mc_sched_yield
+#define madvise     mc_madvise
 
 #define KI_BASE_CPU_H
 #define KI_CACHE_LINE    64
