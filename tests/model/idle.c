@@ -237,8 +237,6 @@ static const struct mc_test tests[] = {
     { "push_meets_last_searcher", begin_giving_up, { wake_and_work, give_up_and_work, push_0 },
       .at_rest = one_wanted },
     { "two_pushers", begin_one, { work, push_0, push_1 }, .at_rest = two_wanted },
-    { "two_pushes_meet_last_searcher", begin_giving_up, { wake_and_work, give_up_and_work, push_two },
-      .at_rest = two_wanted },
     { "wake_taken_by_a_busy_one", begin_asleep, { wake_and_work, turn_then_work, push_0 },
       .at_rest = one_wanted },
     { "wake_taken_by_one_that_stays_busy", begin_asleep, { wake_and_work, busy_only, push_two },

@@ -136,7 +136,7 @@ static uint32_t looked;
 static void look(void)
 {
     looked = ki_queue_len(&q);
-    MC_ASSERT(looked <= 5);
+    MC_ASSERT(looked <= 3); /* not below zero */
 }
 
 /* A task that a thief has moved to its own queue is stolen from there, while its owner pops. */
@@ -170,7 +170,7 @@ static const struct mc_test tests[] = {
     { "grow_while_stealing", with_four, { grow, thief_0 }, nothing_is_lost },
     { "reuse_of_a_stolen_place", with_four, { reuse, thief_twice }, nothing_is_lost },
     { "push_pop_two_thieves", begin, { push_and_pop, thief_0, thief_1 }, nothing_is_lost },
-    { "length_while_moving", with_four, { grow, look }, nothing_is_lost },
+    { "length_while_moving", begin, { push_and_pop, look }, nothing_is_lost },
     { "stolen_from_the_thief", with_four, { steal_on, steal_from_thief }, all_queues },
 };
 
