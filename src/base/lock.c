@@ -9,12 +9,16 @@
 
 /* A critical section here is some tens of instructions; a hundred pauses outlast it, and cost
  * less than the two system calls of a sleep. */
+#ifndef KI_LOCK_SPINS /* fewer when it is model checked */
 #define KI_LOCK_SPINS 100
+#endif
 
 /* Pauses between two looks, some 200 ns: the holder's core does a dozen operations on lines it has
  * in its cache, instead of one on each side in turn. Measured with eight producers on two workers:
  * 140 ns a message without, 55 with 8 pauses, 75 with 32. */
+#ifndef KI_LOCK_BACKOFF
 #define KI_LOCK_BACKOFF 8
+#endif
 
 /* The holder was descheduled: nobody wakes us, so look again after a growing nap. */
 #define KI_LOCK_NAP_NS     50000

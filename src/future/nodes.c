@@ -3,7 +3,9 @@
 #include "../base/mem.h"
 
 #define KI_NODES_MIN    16u
+#ifndef KI_NODES_POOLED /* smaller when it is model checked */
 #define KI_NODES_POOLED 4096u
+#endif
 #define KI_NODES_SIZES  9 /* 16, 32 .. 4096 */
 
 static struct ki_lock pool_lock;

@@ -28,7 +28,9 @@
 
 /* Polls between two looks at timers, I/O and the queue from outside. 61 as Tokio and Go: prime, so
  * that it does not fall in step with a program's own period. */
+#ifndef KI_TURN_INTERVAL /* smaller when a model checker explores it */
 #define KI_TURN_INTERVAL 61
+#endif
 
 struct ki_sched {
     struct ki_arena arena;

@@ -38,8 +38,10 @@
 
 /* Rounds of looking around before sleep. A round of pauses is about 1 us; waking a sleeper costs
  * its waker a system call and takes 25 us, so some tens of microseconds here pay for themselves. */
+#ifndef KI_SEARCH_ROUNDS /* fewer when a model checker explores it */
 #define KI_SEARCH_ROUNDS 16
 #define KI_SEARCH_PAUSES 24
+#endif
 
 /* ---- putting tasks in queues -------------------------------------------------------------- */
 

@@ -25,9 +25,12 @@
 
 #include <kioto/async.h>
 
+/* Smaller when a model checker explores it. */
+#ifndef KI_CHUNK_SIZE
 #define KI_CHUNK_SIZE   65536
 /* Frames up to this lie in the slot; larger ones are allocated on their own. */
 #define KI_SLOT_MAX     16384
+#endif
 #define KI_CLASS_STEP   16
 #define KI_CLASS_FINE   32 /* classes 16, 32 .. 512, then four for each doubling */
 #define KI_CLASS_COUNT  (KI_CLASS_FINE + 4 * 5)

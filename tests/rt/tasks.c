@@ -643,6 +643,71 @@ static void bad_configurations_are_refused(void **state)
     kio_runtime_free(NULL);
 }
 
+/* A future that leaves its waker behind, and never ends. */
+struct leaver {
+    async_fn(void);
+};
+
+static kio_waker left_behind;
+
+static kio_poll leaver_poll(kio_future *f, kio_context *cx)
+{
+    f->state = f;
+    ki_bare_store_release(&left_behind.to, kio_waker_clone(cx->waker).to); /* pairs with the spawner */
+    return KIO_PENDING;
+}
+
+static const kio_future_type leaver_type = {
+    .name = "leaver",
+    .size = sizeof(struct leaver),
+    .poll = leaver_poll,
+};
+
+struct leaves_waker {
+    async_fn(void);
+    struct leaver leaver;
+};
+
+async(leaves_waker)
+{
+    async_begin;
+    self->leaver = (struct leaver){ .kio = { .type = &leaver_type } };
+    await(&self->leaver);
+    async_return();
+}
+
+struct spawn_leaves_waker {
+    async_fn(void);
+    struct kio_yield y;
+};
+
+async(spawn_leaves_waker)
+{
+    async_begin;
+    kio_spawn(NULL, leaves_waker);
+    while (!ki_bare_load_acquire(&left_behind.to)) /* another worker may poll it */
+        await(kio_yield_now(&self->y));
+    async_return();
+}
+
+/* Found by tests/model/current.c: the memory was given back and read as zero, also the waker's type. */
+static void a_waker_outlives_the_runtime(void **state)
+{
+    struct kio_runtime_config config = { .flavor = rt_flavor, .workers = 2 };
+    struct kio_runtime *r;
+    kio_waker copy;
+
+    (void)state;
+    left_behind = (kio_waker){ NULL };
+    assert_int_equal(kio_runtime_new(&r, &config), 0);
+    kio_runtime_block_on(r, spawn_leaves_waker);
+    kio_runtime_free(r);
+    copy = kio_waker_clone(left_behind);
+    kio_waker_wake(copy);
+    kio_waker_wake_by_ref(left_behind);
+    kio_waker_drop(left_behind);
+}
+
 static void every_allocation_of_a_runtime_may_fail(void **state)
 {
     struct kio_runtime_config config = { .flavor = rt_flavor, .workers = 2 };
@@ -676,7 +741,7 @@ RT_MAIN(RT(a_handle_gives_the_result), RT(ten_thousand_tasks_are_joined),
         RT(a_large_task_lies_in_an_allocation_of_its_own),
         RT(a_spawn_without_memory_is_an_error_of_the_handle),
         RT(a_spawn_that_fails_releases_what_it_was_given), RT(shutdown_drops_every_task),
-        RT(handles_outlive_the_runtime), RT(plain_threads_spawn),
+        RT(handles_outlive_the_runtime), RT(a_waker_outlives_the_runtime), RT(plain_threads_spawn),
         RT(several_threads_block_on_one_runtime), RT(a_task_that_never_waits_lets_others_run),
         RT(a_blocking_job_gives_its_result),
         RT(jobs_run_side_by_side_and_one_that_has_not_begun_can_be_aborted),

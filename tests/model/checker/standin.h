@@ -1,0 +1,55 @@
+/*
+ * Included by the compiler before everything else in the code under test (-include): what of the
+ * project the checker replaces.
+ *
+ *   base/cpu.h    a pause in a loop waits for a change of what was loaded last
+ *   base/lock.h   a lock is one operation that waits, so that a lock that is held costs no schedules
+ *                 of its own; not where MC_REAL_LOCK is defined: then it is what is tested
+ *   futexes, memory, panics: in hooks.c
+ */
+#ifndef MC_STANDIN_H
+#define MC_STANDIN_H
+
+#include <sched.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+void *mc_memcpy(void *to, const void *from, size_t size);
+void *mc_memset(void *to, int byte, size_t size);
+long mc_syscall(long number, ...);
+int mc_sched_yield(void);
+int mc_madvise(void *at, size_t size, int what);
+void mc_spin(void);
+void mc_take(uint32_t *word);
+
+#define memcpy      mc_memcpy
+#define memset      mc_memset
+#define syscall     mc_syscall
+#define sched_yield mc_sched_yield
+#define madvise     mc_madvise
+
+#define KI_BASE_CPU_H
+#define KI_CACHE_LINE    64
+#define KI_CACHE_ALIGNED _Alignas(KI_CACHE_LINE)
+
+static inline void ki_cpu_pause(void)
+{
+    mc_spin();
+}
+
+static inline uint64_t ki_cpu_ticks(void)
+{
+    return 0;
+}
+
+#ifndef MC_REAL_LOCK
+#define ki_lock(lock, rank) ki_lock_real(lock, rank)
+#include "base/lock.h"
+#undef ki_lock
+#define ki_lock(lock, rank) (ki_rank_enter(rank), mc_take((uint32_t *)&(lock)->word))
+#endif
+
+#endif
