@@ -169,6 +169,7 @@ struct ki_sched *ki_current_new(void)
 
     if (!cur)
         return NULL;
+    ki_mem_keep(cur);
     *cur = (struct ki_current){ .base = { .flavor = KIO_CURRENT_THREAD } };
     ki_arena_init(&cur->base.arena, &cur->base, &waker_type);
     ki_store_relaxed(&cur->base.closed, 1);

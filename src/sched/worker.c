@@ -566,6 +566,7 @@ struct ki_sched *ki_multi_new(void)
 
     if (!m)
         return NULL;
+    ki_mem_keep(m);
     *m = (struct ki_multi){ .base = { .flavor = KIO_MULTI_THREAD } };
     ki_arena_init(&m->base.arena, &m->base, &waker_type);
     ki_store_relaxed(&m->base.closed, 1);
