@@ -17,6 +17,9 @@ function(kioto_program target file)
   target_link_libraries(${target} PRIVATE kioto-flags kioto-static Threads::Threads)
   # The guards in the public macros are compiled into the user's code: they stay on here.
   target_compile_options(${target} PRIVATE -UNDEBUG)
+  if(KIOTO_LTO AND CMAKE_C_COMPILER_ID STREQUAL GNU)
+    target_link_options(${target} PRIVATE -fno-lto) # some seconds each, and only benches are timed
+  endif()
   file(STRINGS ${file} needs_http REGEX "#include <kioto/http.h>")
   if(needs_http AND TARGET kioto-http-static)
     target_link_libraries(${target} PRIVATE kioto-http-static)
@@ -37,7 +40,7 @@ function(kioto_test name target)
 endfunction()
 
 file(GLOB areas RELATIVE ${CMAKE_SOURCE_DIR}/tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*)
-list(REMOVE_ITEM areas golden misuse compile_fail valgrind_finds support install)
+list(REMOVE_ITEM areas golden misuse compile_fail valgrind_finds support install stress)
 file(GLOB support CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/support/*.c)
 if(support)
   add_library(kioto-test-support STATIC ${support})
@@ -61,6 +64,19 @@ foreach(area ${areas})
         ENVIRONMENT "KIOTO_TEST_QUICK=1")
     endif()
   endforeach()
+endforeach()
+
+# kioto-stress: minutes of it by scripts/stress, some seconds of each kind here.
+file(GLOB stress CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/stress/*.c)
+add_executable(kioto-stress ${stress})
+target_include_directories(kioto-stress PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/tests/stress)
+target_link_libraries(kioto-stress PRIVATE kioto-flags kioto-static Threads::Threads)
+target_compile_options(kioto-stress PRIVATE -UNDEBUG)
+foreach(kind "ct" "det" "mt --workers 1" "mt --workers 2" "mt --workers 16")
+  string(REPLACE " --workers " "" short ${kind})
+  separate_arguments(kind)
+  add_test(NAME stress/${short} COMMAND kioto-stress --flavor ${kind} --seconds 2)
+  set_tests_properties(stress/${short} PROPERTIES TIMEOUT 180 LABELS test)
 endforeach()
 
 # llhttp comes as C sources; the examples' HTTP server parses with it.
