@@ -40,7 +40,7 @@ function(kioto_test name target)
 endfunction()
 
 file(GLOB areas RELATIVE ${CMAKE_SOURCE_DIR}/tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*)
-list(REMOVE_ITEM areas golden misuse compile_fail valgrind_finds support install)
+list(REMOVE_ITEM areas golden misuse compile_fail valgrind_finds support install stress)
 file(GLOB support CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/support/*.c)
 if(support)
   add_library(kioto-test-support STATIC ${support})
@@ -89,6 +89,19 @@ if(NOT KIOTO_SANITIZE)
     ${CMAKE_SOURCE_DIR}/tests/fault/covered.py ${CMAKE_SOURCE_DIR} ${libraries})
   set_tests_properties(fault/covered PROPERTIES TIMEOUT 60 LABELS test)
 endif()
+
+# kioto-stress: minutes of it by scripts/stress, some seconds of each kind here.
+file(GLOB stress CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/stress/*.c)
+add_executable(kioto-stress ${stress})
+target_include_directories(kioto-stress PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/tests/stress)
+target_link_libraries(kioto-stress PRIVATE kioto-flags kioto-static Threads::Threads)
+target_compile_options(kioto-stress PRIVATE -UNDEBUG)
+foreach(kind "ct" "det" "mt --workers 1" "mt --workers 2" "mt --workers 16")
+  string(REPLACE " --workers " "" short ${kind})
+  separate_arguments(kind)
+  add_test(NAME stress/${short} COMMAND kioto-stress --flavor ${kind} --seconds 2)
+  set_tests_properties(stress/${short} PROPERTIES TIMEOUT 180 LABELS test)
+endforeach()
 
 # llhttp comes as C sources; the examples' HTTP server parses with it.
 find_path(LLHTTP_INCLUDE llhttp/llhttp.h PATHS /usr/share/include)

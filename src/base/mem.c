@@ -61,6 +61,12 @@ void ki_mem_free(void *ptr)
     free(ptr);
 }
 
+void ki_mem_keep(const void *ptr)
+{
+    if (ptr && ki_load_relaxed(&watching))
+        ki_fetch_sub_relaxed(&alive, 1);
+}
+
 void ki_mem_watch(void)
 {
     ki_store_relaxed(&watching, true);

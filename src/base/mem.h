@@ -16,6 +16,10 @@ KIO_MUST_USE void *ki_mem_alloc_aligned(size_t align, size_t size);
 KIO_MUST_USE void *ki_mem_realloc(void *old, size_t size);
 void ki_mem_free(void *ptr);
 
+/* Says that a block is kept for the process's life (a pool's): it no longer counts as alive. NULL:
+ * nothing. */
+void ki_mem_keep(const void *ptr);
+
 /* Tests: switches on what follows; first thing in the process. */
 void ki_mem_watch(void);
 /* Tests: the nth allocation from now fails (1: the next), once; 0: none. */

@@ -29,6 +29,7 @@ static bool grow_locked(void)
     chunk = ki_mem_zalloc(KI_READY_CHUNK * sizeof *chunk);
     if (!chunk)
         return false;
+    ki_mem_keep(chunk);
     for (uint32_t i = KI_READY_CHUNK; i-- > 0;) {
         chunk[i].index = chunk_count * KI_READY_CHUNK + i;
         chunk[i].free = free_list;

@@ -5,6 +5,8 @@
 #ifndef KI_FUTURE_GUARD_H
 #define KI_FUTURE_GUARD_H
 
+#include "../base/atomic.h"
+
 #include <kioto/async.h>
 
 #include <stdio.h>
@@ -18,6 +20,20 @@ struct ki_here {
 };
 
 extern _Thread_local struct ki_here ki_here;
+
+/* Relaxed: a dump on another thread compares root with a task's future, to tell which worker has it. */
+static inline void ki_here_root(kio_future *root)
+{
+    ki_bare_store_relaxed(&ki_here.root, root);
+}
+
+static inline void ki_here_set(struct ki_here to)
+{
+    ki_here.stack_base = to.stack_base;
+    ki_here_root(to.root);
+    ki_here.task_name = to.task_name;
+    ki_here.locals = to.locals;
+}
 
 /* Whether ptr points into the C stack of the poll that runs now: gone when it returns. */
 static inline bool ki_on_poll_stack(const void *ptr)

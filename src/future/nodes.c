@@ -98,6 +98,8 @@ static struct ki_nodes *make(uint32_t cap)
 
     if (!nodes)
         return NULL;
+    if (cap <= KI_NODES_POOLED)
+        ki_mem_keep(nodes);
     nodes->cap = cap;
     ki_store_relaxed(&nodes->refs, 1);
     for (uint32_t i = 0; i < cap; i++) {

@@ -31,6 +31,7 @@ struct ki_thread_waker *ki_thread_waker_get(void)
     w = ki_mem_zalloc(sizeof *w);
     if (!w)
         return &shared;
+    ki_mem_keep(w);
     w->wakeable.type = &type;
     return w;
 }

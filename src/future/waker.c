@@ -6,11 +6,8 @@
  * constant; the wake function orders what follows. */
 void kio_waker_wake_by_ref(kio_waker waker)
 {
-    const kio_waker_type *type;
+    const kio_waker_type *type = kio_waker_type_(waker);
 
-    if (!waker.to)
-        return;
-    type = ki_bare_load_relaxed(&waker.to->type);
     if (type)
         type->wake(waker.to);
 }

@@ -48,12 +48,14 @@ static void unlock(struct duplex *d)
 /* Under the lock: whoever waits there is to be woken after it. */
 static kio_waker take(struct kio_waiter_ **at)
 {
+    struct kio_waiter_ *waiter = *at;
     kio_waker waker = { NULL };
 
-    if (*at) {
-        waker = (*at)->waker;
-        (*at)->waker.to = NULL;
+    if (waiter) {
+        waker = waiter->waker;
         *at = NULL;
+        /* release: pairs with op_forget, which looks without the lock: the waiter may be gone now */
+        ki_bare_store_release(&waiter->waker.to, NULL);
     }
     return waker;
 }

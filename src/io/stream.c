@@ -1,6 +1,7 @@
 /* Reading and writing streams of any type: once, all of it, to the end. */
 #include <kioto/io.h>
 
+#include "../base/atomic.h"
 #include "../future/guard.h"
 #include "../future/leaf.h"
 
@@ -28,7 +29,8 @@ static void op_init(struct kio_io_ *op, struct kio_stream *s, const void *buf, s
 /* The future is over or dropped: its waker is nowhere any more. */
 static void op_forget(struct kio_io_ *op)
 {
-    if (op->waiter.waker.to && op->stream->stream_type)
+    /* acquire: pairs with duplex.c's take: who took the waker away is through with the waiter */
+    if (ki_bare_load_acquire(&op->waiter.waker.to) && op->stream->stream_type)
         op->stream->stream_type->forget(op->stream, &op->waiter);
 }
 

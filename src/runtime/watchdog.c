@@ -214,7 +214,11 @@ static bool cover(struct ki_watchdog *dog, struct ki_worker *w)
         return false;
     w->watched.covered = true;
     found = ki_multi_stand_in(dog->sched);
-    ki_multi_free_next(w);
+    /* By the gate: when every worker has ended the tasks are dropped, and nothing is queued any more. */
+    if (ki_sched_enter(dog->sched)) {
+        ki_multi_free_next(w);
+        ki_sched_leave(dog->sched);
+    }
     return found;
 }
 

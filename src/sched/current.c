@@ -169,6 +169,7 @@ struct ki_sched *ki_current_new(void)
 
     if (!cur)
         return NULL;
+    ki_mem_keep(cur);
     *cur = (struct ki_current){ .base = { .flavor = KIO_CURRENT_THREAD } };
     ki_arena_init(&cur->base.arena, &cur->base, &waker_type);
     ki_store_relaxed(&cur->base.closed, 1);
@@ -315,7 +316,7 @@ bool ki_current_run(struct ki_sched *sched, bool (*done)(void *), void *arg)
     if (ki_xchg_acquire(&cur->running, 1))
         return false;
     ki_worker_here = &cur->worker;
-    ki_here = (struct ki_here){ .stack_base = __builtin_frame_address(0) };
+    ki_here_set((struct ki_here){ .stack_base = __builtin_frame_address(0) });
     if (cur->seeded)
         before_fair = ki_fair_from(&cur->order);
     if (cur->base.watch)
@@ -337,7 +338,7 @@ bool ki_current_run(struct ki_sched *sched, bool (*done)(void *), void *arg)
         ki_fair_from(before_fair);
     if (cur->base.watch)
         ki_watch_end(cur->base.watch, &cur->worker.watched);
-    ki_here = here;
+    ki_here_set(here);
     ki_worker_here = before;
     ki_store_release(&cur->running, 0); /* pairs with the acquire above */
     return true;
@@ -356,7 +357,7 @@ bool ki_current_step(struct ki_sched *sched, unsigned max)
                       "a local set is run by one of its own tasks");
     ki_worker_here = &cur->worker;
     cur->worker.outer = before;
-    ki_here = (struct ki_here){ .stack_base = __builtin_frame_address(0) };
+    ki_here_set((struct ki_here){ .stack_base = __builtin_frame_address(0) });
     /* relaxed: as sleep_until_woken */
     ki_store_relaxed(&cur->asleep, 0);
     drain(cur);
@@ -368,7 +369,7 @@ bool ki_current_step(struct ki_sched *sched, unsigned max)
         more = ki_load_seq_cst(&cur->inbox);
     }
     cur->worker.outer = NULL;
-    ki_here = here;
+    ki_here_set(here);
     ki_worker_here = before;
     ki_store_release(&cur->running, 0); /* as ki_current_run */
     return more;
@@ -439,10 +440,10 @@ int ki_current_close(struct ki_sched *sched)
     ki_sched_close(sched);
     drain(cur);
     ki_worker_here = &cur->worker;
-    ki_here = (struct ki_here){ 0 };
+    ki_here_set((struct ki_here){ 0 });
     ki_arena_each(&sched->arena, mute_task, NULL);
     ki_arena_each(&sched->arena, drop_task, cur);
-    ki_here = here;
+    ki_here_set(here);
     ki_worker_here = before;
     cur->head = NULL;
     ki_store_relaxed(&cur->depth, 0);

@@ -99,6 +99,12 @@ static inline uint32_t ki_queue_len(struct ki_queue *q)
     return ki_load_acquire(&q->tail) - head;
 }
 
+/* Nobody pushes or takes any more: what is in it does not count. */
+static inline void ki_queue_forget(struct ki_queue *q)
+{
+    ki_store_relaxed(&q->head, ki_load_relaxed(&q->tail)); /* only ki_queue_len looks */
+}
+
 /* Moves half of `from` (rounded up), at most KI_QUEUE_STEAL, to `own`, which is the caller's; gives
  * the oldest of them to run at once. NULL: nothing to steal, or no room. */
 struct ki_task *ki_queue_steal(struct ki_queue *own, struct ki_queue *from);

@@ -71,10 +71,10 @@ static inline kio_poll poll(struct ki_worker *w, struct ki_task *task, uintptr_t
 
     w->run.budget = KI_BUDGET;
     w->run.yielded = false;
-    /* relaxed, here and below: a dump, a watchdog asks which worker polls what; nothing hangs on it */
+    /* relaxed: a watchdog asks which worker polls what; nothing hangs on it */
     ki_bare_store_relaxed(&w->run.self, &task->wakeable);
     ki_count(&w->polls);
-    ki_bare_store_relaxed(&ki_here.root, f);
+    ki_here_root(f);
     ki_here.task_name = ki_task_name(task);
     if (kio_unlikely_(ki_task_abort_asked(task))) {
         kio_drop_(f);
@@ -86,7 +86,7 @@ static inline kio_poll poll(struct ki_worker *w, struct ki_task *task, uintptr_t
         if (kio_unlikely_(answer == KIO_READY && f->state == KIO_KEPT))
             kio_drop_(f);
     }
-    ki_bare_store_relaxed(&ki_here.root, NULL);
+    ki_here_root(NULL);
     ki_bare_store_relaxed(&w->run.self, NULL);
     if (answer == KIO_READY)
         ki_count(&w->ended);
@@ -120,8 +120,8 @@ void ki_worker_drop(struct ki_task *task)
 {
     kio_future *f = ki_task_future(task);
 
-    ki_here.root = f;
+    ki_here_root(f);
     ki_here.task_name = ki_task_name(task);
     kio_drop_(f);
-    ki_here.root = NULL;
+    ki_here_root(NULL);
 }

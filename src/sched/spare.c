@@ -176,9 +176,9 @@ void *ki_multi_step_aside(struct ki_worker *base, void *(*fn)(void *), void *arg
     ki_bare_store_relaxed(&base->run.self, NULL); /* relaxed: the watchdog leaves it alone */
     /* As any thread outside: what fn wakes and spawns goes where others find it. */
     ki_worker_here = NULL;
-    ki_here = (struct ki_here){ 0 };
+    ki_here_set((struct ki_here){ 0 });
     out = fn(arg);
-    ki_here = here;
+    ki_here_set(here);
     ki_worker_here = base;
     ki_bare_store_relaxed(&base->run.self, self);
     ki_multi_stand_down(base->sched);

@@ -572,6 +572,7 @@ struct ki_sched *ki_multi_new(void)
 
     if (!m)
         return NULL;
+    ki_mem_keep(m);
     *m = (struct ki_multi){ .base = { .flavor = KIO_MULTI_THREAD } };
     ki_arena_init(&m->base.arena, &m->base, &waker_type);
     ki_store_relaxed(&m->base.closed, 1);
@@ -635,11 +636,21 @@ static void join_threads(struct ki_multi *m, unsigned count)
         pthread_join(m->workers[i].thread, NULL);
 }
 
+static void forget_queued(struct mworker *w)
+{
+    ki_queue_forget(&w->queue);
+    ki_store_relaxed(&w->lifo, NULL);
+}
+
 /* Their memory stays until ki_multi_forget: a spare may still be on its way, and counts are read. */
 static void forget_tasks(struct ki_multi *m)
 {
     m->inject.head = m->inject.tail = NULL;
-    ki_store_relaxed(&m->inject.len, 0); /* only metrics look */
+    ki_store_relaxed(&m->inject.len, 0); /* only metrics look, as at those below */
+    for (unsigned i = 0; i < m->count; i++)
+        forget_queued(&m->workers[i]);
+    each_spare(s, m)
+        forget_queued(s);
     ki_arena_trim(&m->base.arena);
 }
 

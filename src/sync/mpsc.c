@@ -384,6 +384,10 @@ static KIO_NOINLINE int send_step(struct kio_send *self, kio_context *cx)
         self->waiting = true;
     }
     if (err != -EAGAIN) {
+        if (self->waiter.prev) /* closed, and wake_line has not come to it */
+            ki_waiters_remove(&c->line, &self->waiter);
+        if (self->waiting)
+            old = ki_waker_take(&self->waiter.waker);
         self->waiting = false;
         if (!self->value && !err)
             c->refs++; /* the permit's */

@@ -125,8 +125,12 @@ static int acquire_step(struct kio_acquire *self, kio_context *cx)
             ki_waiters_push(&s->line, &self->waiter);
         self->waiting = true;
     }
-    if (err != -EAGAIN)
+    if (err != -EAGAIN && self->waiting) {
+        if (self->waiter.prev) /* closed, and who wakes all has not come to it */
+            ki_waiters_remove(&s->line, &self->waiter);
+        old = ki_waker_take(&self->waiter.waker);
         self->waiting = false;
+    }
     ki_sync_unlock(&s->lock);
     kio_waker_drop(old);
     return err;

@@ -95,11 +95,9 @@ static void drop_inner(struct child *c)
 {
     struct ki_here here = ki_here;
 
-    ki_here.root = inner_of(c);
-    ki_here.task_name = NULL;
-    ki_here.locals = NULL;
+    ki_here_set((struct ki_here){ .stack_base = here.stack_base, .root = inner_of(c) });
     kio_drop_(inner_of(c));
-    ki_here = here;
+    ki_here_set(here);
 }
 
 /* ---- canceling ---------------------------------------------------------------------------- */
@@ -170,7 +168,7 @@ static void leave(struct child *c, int error, bool cut)
         cancel(s, error);
     lock(s);
     unlink_child(c);
-    s->count--;
+    ki_bare_store_relaxed(&s->count, s->count - 1); /* scope_describe looks without the lock */
     s->cut |= cut;
     if (!s->count) {
         joiner = s->joiner;
@@ -207,9 +205,9 @@ static kio_poll poll_inner(struct child *c, kio_context *cx)
         cut_short(c);
         return KIO_READY;
     }
-    ki_here.root = inner;
+    ki_here_root(inner);
     answer = kio_poll_(inner, cx);
-    ki_here.root = root;
+    ki_here_root(root);
     if (answer == KIO_READY) {
         int error = error_of(inner);
 
@@ -472,7 +470,7 @@ int kio_scope_start_(struct kio_scope *scope, struct kio_nursery_ *made)
         return made->error;
     lock(scope);
     link_to(&scope->fresh, (struct child *)ki_task_future(made->task));
-    scope->count++;
+    ki_bare_store_relaxed(&scope->count, scope->count + 1); /* as in leave */
     unlock(scope);
     return kio_task_start_(NULL, made, NULL, NULL);
 }

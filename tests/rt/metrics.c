@@ -759,6 +759,56 @@ static void a_full_file_is_reported(void **state)
     fclose(to);
 }
 
+/* ---- at the end --------------------------------------------------------------------------- */
+
+struct never_run {
+    async_fn(void);
+};
+
+async(never_run)
+{
+    async_begin;
+    async_return();
+}
+
+/* Fills the queue of its worker and stays in its poll until the runtime ends. */
+struct hoarder {
+    async_fn(void);
+    ki_atomic(int) *ready;
+};
+
+async(hoarder)
+{
+    async_begin;
+    for (int i = 0; i < 50; i++)
+        (void)kio_spawn(NULL, never_run);
+    ki_store_seq_cst(self->ready, 1);
+    while (kio_spawn(NULL, never_run) != -ESHUTDOWN)
+        nap_ms();
+    async_return();
+}
+
+static void nothing_is_queued_after_the_end(void **state)
+{
+    static ki_atomic(int) ready;
+    struct kio_metrics m;
+
+    (void)state;
+    if (rt_flavor == KIO_CURRENT_THREAD)
+        return; /* there nobody runs when it ends */
+    ki_store_seq_cst(&ready, 0);
+    assert_int_equal(kio_spawn_on(rt, NULL, hoarder, .ready = &ready), 0);
+    while (!ki_load_seq_cst(&ready))
+        nap_ms();
+    assert_true(metrics().queue_depth >= 50);
+    assert_int_equal(kio_runtime_shutdown(rt, -1), 0);
+    m = metrics();
+    assert_int_equal(m.queue_depth, 0);
+    assert_int_equal(m.inject_depth, 0);
+    assert_int_equal(m.tasks_alive, 0);
+    assert_int_equal(m.tasks_spawned, m.tasks_ended);
+}
+
 /* ---- while it runs ------------------------------------------------------------------------ */
 
 static ki_atomic(int) reading, stop_reading;
@@ -813,5 +863,6 @@ RT_MAIN(RT(spawned_ended_and_polls_balance), RT(the_workers_shares_add_up),
         TIMED(every_poll_and_every_wait_is_measured), TIMED(large_and_small_tasks_are_measured),
         RT(the_text_says_what_was_counted), TIMED(the_text_has_the_histograms),
         cmocka_unit_test_setup_teardown(a_name_is_escaped, open_odd_name, rt_close),
-        RT(a_full_file_is_reported), RT(counters_are_read_while_tasks_run),
+        RT(a_full_file_is_reported), ONE(nothing_is_queued_after_the_end),
+        RT(counters_are_read_while_tasks_run),
         TIMED(counters_are_read_while_tasks_run))
