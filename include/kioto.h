@@ -3,6 +3,7 @@
 #define KIOTO_H
 
 #include "kioto/async.h"
+#include "kioto/broadcast.h"
 #include "kioto/channel.h"
 #include "kioto/combine.h"
 #include "kioto/debug.h"
@@ -19,5 +20,6 @@
 #include "kioto/task_local.h"
 #include "kioto/task_tracker.h"
 #include "kioto/time.h"
+#include "kioto/watch.h"
 
 #endif
