@@ -67,7 +67,7 @@ struct kio_permit {
 };
 
 /* Room for several. */
-struct kio_permits {
+struct kio_reserved {
     union {
         struct kio_chan_ *chan;
         void *elem_;
@@ -93,14 +93,14 @@ struct kio_owned_permit {
     }
 
 /* kio_channel_type(name, T): declares struct name_tx and name_rx for messages of type T, and
- * name_weak_tx, name_permit, name_permits and name_owned_permit beside them. */
+ * name_weak_tx, name_permit, name_reserved and name_owned_permit beside them. */
 #define kio_channel_type(name, T)                                                                  \
     KIO_TYPED_END_(name##_tx, struct kio_chan_ *chan, T, struct name##_weak_tx *weak_;);           \
     KIO_TYPED_END_(name##_rx, struct kio_chan_ *chan, T, );                                        \
     KIO_TYPED_END_(name##_weak_tx, struct kio_chan_ *chan, T, );                                   \
     KIO_TYPED_END_(name##_permit, struct kio_chan_ *chan, T, );                                    \
     KIO_TYPED_END_(name##_owned_permit, struct kio_chan_ *chan, T, );                              \
-    struct name##_permits {                                                                        \
+    struct name##_reserved {                                                                        \
         union {                                                                                    \
             struct kio_chan_ *chan;                                                                \
             __typeof__(T) *elem_;                                                                  \
@@ -287,20 +287,20 @@ KIO_API void kio_permit_drop_(struct kio_chan_ **permit);
 struct kio_reserve_many {
     KIO_ASYNC_FN(int); /* 0; -EPIPE; -EINVAL */
     /* private from here on */
-    struct kio_chan_ **permits;
+    struct kio_chan_ **reserved;
     size_t *count;
     size_t need, got;
     struct kio_send send;
 };
 
 /**
- * kio_reserve_many(slot, tx, places, permits): wait for room for some messages, and keep it.
+ * kio_reserve_many(slot, tx, places, reserved): wait for room for some messages, and keep it.
  *
  * Places are collected as they get free, and who came later waits behind. Zero places are there at
  * once, also in a full channel.
  *
- * permits  written when out is 0: so many permits, to be taken by kio_permits_next(); the rest is given
- *          back by kio_permits_drop(). May outlive the sender. Borrowed until the future ends
+ * reserved written when out is 0: so many permits, to be taken by kio_reserved_next(); the rest is
+ *          given back by kio_reserved_drop(). May outlive the sender. Borrowed until the future ends
  *
  * Out:     0; -EPIPE: the receiver is gone or closed; -EINVAL: the channel never has so much room
  * Cancel:  safe: no room is kept; the place in the line is lost
@@ -308,32 +308,32 @@ struct kio_reserve_many {
  * Threads: owner
  * Cost:    no allocation
  * Since:   0.1
- * See:     kio_try_reserve_many(); src/sync/permits.c
+ * See:     kio_try_reserve_many(); src/sync/reserve.c
  */
-#define kio_reserve_many(slot, tx, places, permits)                                                \
+#define kio_reserve_many(slot, tx, places, reserved)                                               \
     KIO_TYPED_ENDS_(tx,                                                                            \
-                    permits,                                                                       \
-                    kio_reserve_many_(slot, (tx)->chan, places, &(permits)->chan, &(permits)->count))
+                    reserved,                                                                      \
+                    kio_reserve_many_(slot, (tx)->chan, places, &(reserved)->chan, &(reserved)->count))
 KIO_API struct kio_reserve_many *kio_reserve_many_(struct kio_reserve_many *slot,
                                                    struct kio_chan_ *chan, size_t need,
-                                                   struct kio_chan_ **permits, size_t *count);
-/* kio_try_reserve_many(tx, places, permits): all of them or none. 0; -EAGAIN: not so much room now;
+                                                   struct kio_chan_ **reserved, size_t *count);
+/* kio_try_reserve_many(tx, places, reserved): all of them or none. 0; -EAGAIN: not so much room now;
  * -EPIPE; -EINVAL as above. Threads: any */
-#define kio_try_reserve_many(tx, places, permits)                                                  \
+#define kio_try_reserve_many(tx, places, reserved)                                                 \
     KIO_TYPED_ENDS_(tx,                                                                            \
-                    permits,                                                                       \
-                    kio_try_reserve_many_((tx)->chan, places, &(permits)->chan, &(permits)->count))
+                    reserved,                                                                      \
+                    kio_try_reserve_many_((tx)->chan, places, &(reserved)->chan, &(reserved)->count))
 KIO_API KIO_MUST_USE int kio_try_reserve_many_(struct kio_chan_ *chan, size_t need,
-                                               struct kio_chan_ **permits, size_t *count);
-/* kio_permits_next(permits, permit): takes one out; false: none is left. */
-#define kio_permits_next(permits, permit)                                                          \
-    KIO_TYPED_ENDS_(permits,                                                                       \
+                                               struct kio_chan_ **reserved, size_t *count);
+/* kio_reserved_next(reserved, permit): takes one out; false: none is left. */
+#define kio_reserved_next(reserved, permit)                                                        \
+    KIO_TYPED_ENDS_(reserved,                                                                      \
                     permit,                                                                        \
-                    kio_permits_next_(&(permits)->chan, &(permits)->count, &(permit)->chan))
-KIO_API bool kio_permits_next_(struct kio_chan_ **permits, size_t *count, struct kio_chan_ **permit);
-/* kio_permits_drop(permits): gives back those that are left. Of an empty one: nothing. */
-#define kio_permits_drop(permits) kio_permits_drop_(&(permits)->chan, &(permits)->count)
-KIO_API void kio_permits_drop_(struct kio_chan_ **permits, size_t *count);
+                    kio_reserved_next_(&(reserved)->chan, &(reserved)->count, &(permit)->chan))
+KIO_API bool kio_reserved_next_(struct kio_chan_ **reserved, size_t *count, struct kio_chan_ **permit);
+/* kio_reserved_drop(reserved): gives back those that are left. Of an empty one: nothing. */
+#define kio_reserved_drop(reserved) kio_reserved_drop_(&(reserved)->chan, &(reserved)->count)
+KIO_API void kio_reserved_drop_(struct kio_chan_ **reserved, size_t *count);
 
 struct kio_reserve_owned {
     KIO_ASYNC_FN(int); /* 0; -EPIPE */

@@ -638,7 +638,7 @@ struct hog {
     struct kio_broadcast_tx btx;
     struct kio_broadcast_rx brx;
     struct kio_permit permit;
-    struct kio_permits permits;
+    struct kio_reserved permits;
     union {
         struct kio_send send;
         struct kio_reserve reserve;

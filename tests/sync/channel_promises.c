@@ -165,7 +165,7 @@ static union waits {
 
 static struct kio_tx senders[MANY];
 static struct kio_permit permits[MANY];
-static struct kio_permits several[MANY];
+static struct kio_reserved several[MANY];
 static struct kio_owned_permit owned[MANY];
 
 static kio_future *wait_at(int i)

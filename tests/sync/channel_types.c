@@ -41,7 +41,7 @@ static void typed_handles_are_as_large_as_the_others(void **state)
 {
     (void)state;
     assert_int_equal(sizeof(struct points_tx), sizeof(void *));
-    assert_int_equal(sizeof(struct points_permits), sizeof(struct kio_permits));
+    assert_int_equal(sizeof(struct points_reserved), sizeof(struct kio_reserved));
     assert_int_equal(sizeof(struct answer_rx), sizeof(void *));
     assert_int_equal(sizeof(struct place_rx), sizeof(struct kio_watch_rx));
     assert_int_equal(sizeof(struct news_rx), sizeof(struct kio_broadcast_rx));
@@ -53,7 +53,7 @@ static void a_typed_mpsc_channel_does_everything(void **state)
     static struct points_rx rx;
     static struct points_weak_tx weak;
     static struct points_permit permit;
-    static struct points_permits permits;
+    static struct points_reserved permits;
     static struct points_owned_permit owned;
     static struct kio_send send;
     static struct kio_recv recv;
@@ -72,12 +72,12 @@ static void a_typed_mpsc_channel_does_everything(void **state)
     assert_int_equal(kio_try_reserve(&tx, &permit), 0);
     kio_permit_drop(&permit);
     READY(kio_reserve_many(&many, &tx, 2, &permits));
-    assert_true(kio_permits_next(&permits, &permit));
+    assert_true(kio_reserved_next(&permits, &permit));
     assert_int_equal(kio_permit_send(&permit, &in), 0);
-    kio_permits_drop(&permits);
+    kio_reserved_drop(&permits);
     assert_int_equal(kio_try_reserve_many(&tx, 3, &permits), 0);
     assert_int_equal(permits.count, 3);
-    kio_permits_drop(&permits);
+    kio_reserved_drop(&permits);
     READY(kio_reserve_owned(&reserve_owned, &tx, &owned));
     assert_int_equal(kio_owned_permit_send(&owned, &in, &tx), 0);
     assert_int_equal(kio_try_reserve_owned(&tx, &owned), 0);

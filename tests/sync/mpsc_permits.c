@@ -258,7 +258,7 @@ static void end_last(enum last last, bool by_close)
 {
     struct kio_recv recv = { 0 };
     struct kio_permit permit = { 0 };
-    struct kio_permits permits = { 0 };
+    struct kio_reserved permits = { 0 };
     struct kio_owned_permit owned = { 0 };
     static int got;
     struct kio_tx back = { 0 };
@@ -294,7 +294,7 @@ static void end_last(enum last last, bool by_close)
         kio_owned_permit_release(&owned, &back);
         break;
     case PERMITS_DROPPED:
-        kio_permits_drop(&permits);
+        kio_reserved_drop(&permits);
         break;
     case LASTS:
         break;
@@ -383,7 +383,7 @@ static void try_recv_says_not_yet_while_a_permit_is_out_and_the_end_after_it(voi
 static void more_permits_than_the_channel_has_are_einval(void **state)
 {
     struct kio_reserve_many many = { 0 };
-    static struct kio_permits permits;
+    static struct kio_reserved permits;
     const size_t too_many[] = { 2, (SIZE_MAX >> 3) + 1, SIZE_MAX };
 
     (void)state;
@@ -399,24 +399,24 @@ static void more_permits_than_the_channel_has_are_einval(void **state)
     open_channel(SIZE_MAX);
     assert_int_equal(kio_try_reserve_many(&tx, SIZE_MAX, &permits), -EINVAL);
     assert_int_equal(kio_try_reserve_many(&tx, SIZE_MAX >> 3, &permits), 0);
-    kio_permits_drop(&permits);
+    kio_reserved_drop(&permits);
     close_channel();
 }
 
 static void no_permits_are_there_at_once_in_a_full_channel_and_not_in_a_closed_one(void **state)
 {
     struct kio_reserve_many many = { 0 };
-    static struct kio_permits permits;
+    static struct kio_reserved permits;
     struct kio_permit permit;
 
     (void)state;
     open_channel(1);
     for (int full = 0; full < 2; full++) {
         assert_int_equal(kio_try_reserve_many(&tx, 0, &permits), 0);
-        assert_false(kio_permits_next(&permits, &permit));
+        assert_false(kio_reserved_next(&permits, &permit));
         READY(&a, kio_reserve_many(&many, &tx, 0, &permits));
         assert_int_equal(many.out, 0);
-        assert_false(kio_permits_next(&permits, &permit));
+        assert_false(kio_reserved_next(&permits, &permit));
         if (!full)
             send_now(1);
     }
@@ -430,7 +430,7 @@ static void no_permits_are_there_at_once_in_a_full_channel_and_not_in_a_closed_o
 static void each_permit_of_many_sends_one_message(void **state)
 {
     struct kio_reserve_many many = { 0 };
-    static struct kio_permits permits;
+    static struct kio_reserved permits;
 
     (void)state;
     for (int tries = 0; tries < 2; tries++) {
@@ -446,7 +446,7 @@ static void each_permit_of_many_sends_one_message(void **state)
                 assert_int_equal(many.out, 0);
             }
             assert_int_equal(permits.count, count);
-            while (kio_permits_next(&permits, &permit)) {
+            while (kio_reserved_next(&permits, &permit)) {
                 permit_send(&permit, sent);
                 assert_int_equal(recv_now(), sent++);
             }
@@ -460,7 +460,7 @@ static void each_permit_of_many_sends_one_message(void **state)
 static void many_permits_of_a_closed_channel_are_epipe(void **state)
 {
     struct kio_reserve_many many = { 0 };
-    static struct kio_permits permits;
+    static struct kio_reserved permits;
 
     (void)state;
     open_channel(100);
@@ -476,7 +476,7 @@ static void reserving_many_is_all_or_nothing(void **state)
     (void)state;
     for (size_t n = 1; n < 30; n++) {
         for (size_t k = 0; k < n; k++) {
-            struct kio_permits permits, more;
+            struct kio_reserved permits, more;
 
             open_channel(n);
             assert_int_equal(kio_try_reserve_many(&tx, n, &permits), 0);
@@ -486,14 +486,14 @@ static void reserving_many_is_all_or_nothing(void **state)
             for (size_t i = 0; i < k; i++) {
                 struct kio_permit permit;
 
-                assert_true(kio_permits_next(&permits, &permit));
+                assert_true(kio_reserved_next(&permits, &permit));
                 permit_send(&permit, 0);
             }
-            kio_permits_drop(&permits);
-            kio_permits_drop(&permits); /* of an empty one: nothing */
+            kio_reserved_drop(&permits);
+            kio_reserved_drop(&permits); /* of an empty one: nothing */
             assert_int_equal(kio_tx_capacity(&tx), n - k);
             assert_int_equal(kio_try_reserve_many(&tx, 1, &more), 0);
-            kio_permits_drop(&more);
+            kio_reserved_drop(&more);
             if (n - k + 1 <= n)
                 assert_int_equal(kio_try_reserve_many(&tx, n - k + 1, &more), -EAGAIN);
             for (size_t i = 0; i < k; i++)
@@ -507,7 +507,7 @@ static void reserving_many_is_all_or_nothing(void **state)
 static void dropped_permits_go_to_who_waits_for_many(void **state)
 {
     struct kio_reserve_many waits = { 0 };
-    static struct kio_permits first, second;
+    static struct kio_reserved first, second;
 
     (void)state;
     for (size_t n = 1; n < 100; n++) {
@@ -515,11 +515,11 @@ static void dropped_permits_go_to_who_waits_for_many(void **state)
         open_channel(n);
         assert_int_equal(kio_try_reserve_many(&tx, n, &first), 0);
         PENDING(&a, kio_reserve_many(&waits, &tx, n, &second));
-        kio_permits_drop(&first);
+        kio_reserved_drop(&first);
         assert_int_equal(a.wakes, 1); /* once, when it has all of them */
         READY(&a, &waits);
         assert_int_equal(second.count, n);
-        kio_permits_drop(&second);
+        kio_reserved_drop(&second);
         assert_int_equal(kio_tx_capacity(&tx), n);
         close_channel();
     }
@@ -530,7 +530,7 @@ static void who_waits_for_many_collects_places_and_is_not_overtaken(void **state
 {
     struct kio_reserve_many many = { 0 };
     struct kio_send send = { 0 };
-    static struct kio_permits permits;
+    static struct kio_reserved permits;
     static int value = 8;
     int barger = 9;
 
@@ -551,7 +551,7 @@ static void who_waits_for_many_collects_places_and_is_not_overtaken(void **state
     READY(&a, &many);
     assert_int_equal(many.out, 0);
     PENDING(&b, &send);
-    kio_permits_drop(&permits);
+    kio_reserved_drop(&permits);
     assert_int_equal(b.wakes, 1);
     READY(&b, &send);
     assert_int_equal(recv_now(), 8);
@@ -563,7 +563,7 @@ static void what_a_dropped_reservation_had_collected_goes_to_those_behind(void *
 {
     struct kio_reserve_many many = { 0 };
     struct kio_send sends[2] = { 0 };
-    static struct kio_permits permits;
+    static struct kio_reserved permits;
     static int values[2] = { 5, 6 };
 
     (void)state;
@@ -588,7 +588,7 @@ static void a_reservation_of_many_that_fails_or_is_dropped_ends_a_closed_channel
 {
     struct kio_reserve_many many = { 0 };
     struct kio_recv recv = { 0 };
-    static struct kio_permits permits;
+    static struct kio_reserved permits;
     static int got;
 
     (void)state;
@@ -617,18 +617,18 @@ static void a_reservation_of_many_that_fails_or_is_dropped_ends_a_closed_channel
 
 static void many_permits_outlive_everything(void **state)
 {
-    struct kio_permits permits;
+    struct kio_reserved permits;
     struct kio_permit one;
     int value = 1;
 
     (void)state;
     open_channel(3);
     assert_int_equal(kio_try_reserve_many(&tx, 3, &permits), 0);
-    assert_true(kio_permits_next(&permits, &one));
+    assert_true(kio_reserved_next(&permits, &one));
     kio_tx_drop(&tx);
     kio_rx_drop(&rx);
     assert_int_equal(kio_permit_send(&one, &value), -EPIPE);
-    kio_permits_drop(&permits);
+    kio_reserved_drop(&permits);
     close_channel();
 }
 
@@ -708,7 +708,7 @@ static void a_receiver_that_goes_fails_every_way_to_reserve_and_destroys_the_que
     struct kio_reserve reserve = { 0 };
     struct kio_reserve_many many = { 0 };
     static struct kio_permit permit;
-    static struct kio_permits permits;
+    static struct kio_reserved permits;
     struct kio_owned_permit owned;
     int value = 1;
 

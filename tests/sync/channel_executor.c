@@ -63,7 +63,7 @@ struct sender {
     struct kio_tx tx;
     int next;
     struct kio_permit permit;
-    struct kio_permits permits;
+    struct kio_reserved permits;
     struct kio_owned_permit owned;
     struct kio_send send;
     struct kio_reserve reserve;
@@ -87,7 +87,7 @@ async(sender)
         } else if (self->how == MANY) {
             await(kio_reserve_many(&self->many, &self->tx, 2, &self->permits));
             assert_int_equal(self->many.out, 0);
-            while (kio_permits_next(&self->permits, &self->permit)) {
+            while (kio_reserved_next(&self->permits, &self->permit)) {
                 assert_int_equal(kio_permit_send(&self->permit, &self->next), 0);
                 self->next++;
             }

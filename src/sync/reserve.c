@@ -7,7 +7,7 @@
  * half of the channel would wait for each other.
  *
  * Access: `got` and the send's flags under the channel's lock; `got` places are promised.
- * Life: struct kio_permits holds one reference as long as places are left in it.
+ * Life: struct kio_reserved holds one reference as long as places are left in it.
  */
 #include "mpsc.h"
 #include "../base/list.h"
@@ -17,11 +17,11 @@
 #include <errno.h>
 
 /* Beyond it nobody has memory, and sums of a few stay below SIZE_MAX. */
-#define KI_PERMITS_MAX (SIZE_MAX >> 3)
+#define KI_RESERVE_MAX (SIZE_MAX >> 3)
 
 static bool never_fits(const struct kio_chan_ *c, size_t need)
 {
-    return need > c->cap || need > KI_PERMITS_MAX;
+    return need > c->cap || need > KI_RESERVE_MAX;
 }
 
 /* ---- several ------------------------------------------------------------------------------ */
@@ -34,12 +34,12 @@ bool ki_reserve_many_got_one(struct kio_send *send)
 }
 
 /* Under the lock: the places are the caller's. */
-static void hand_over(struct kio_chan_ *c, size_t places, struct kio_chan_ **permits, size_t *count)
+static void hand_over(struct kio_chan_ *c, size_t places, struct kio_chan_ **reserved, size_t *count)
 {
     if (!places)
         return;
     c->refs++;
-    *permits = c;
+    *reserved = c;
     *count = places;
 }
 
@@ -63,7 +63,7 @@ static int reserve_many_step(struct kio_reserve_many *self, kio_context *cx)
         ki_chan_give_up(c, self->got);
         self->got = 0;
     } else if (self->got == self->need) {
-        hand_over(c, self->got, self->permits, self->count);
+        hand_over(c, self->got, self->reserved, self->count);
     } else {
         err = -EAGAIN;
         old = ki_waiter_set(&send->waiter, cx->waker);
@@ -128,30 +128,30 @@ static const kio_future_type reserve_many_type = {
 };
 
 struct kio_reserve_many *kio_reserve_many_(struct kio_reserve_many *slot, struct kio_chan_ *chan,
-                                           size_t need, struct kio_chan_ **permits, size_t *count)
+                                           size_t need, struct kio_chan_ **reserved, size_t *count)
 {
     ki_chan_checked(chan, "kio_reserve_many");
-    kio_guard_borrow_(permits, "kio_reserve_many", "permits");
+    kio_guard_borrow_(reserved, "kio_reserve_many", "reserved");
     kio_vacate_(&slot->kio);
     *slot = (struct kio_reserve_many){
         .kio = { .type = &reserve_many_type },
-        .permits = permits,
+        .reserved = reserved,
         .count = count,
         .need = need,
     };
     ki_send_init(&slot->send, chan, NULL);
     slot->send.many = true;
-    *permits = NULL;
+    *reserved = NULL;
     *count = 0;
     return slot;
 }
 
-int kio_try_reserve_many_(struct kio_chan_ *c, size_t need, struct kio_chan_ **permits, size_t *count)
+int kio_try_reserve_many_(struct kio_chan_ *c, size_t need, struct kio_chan_ **reserved, size_t *count)
 {
     int err = 0;
 
     ki_chan_checked(c, "kio_try_reserve_many");
-    *permits = NULL;
+    *reserved = NULL;
     *count = 0;
     ki_chan_lock(c);
     if (c->closed) {
@@ -162,21 +162,21 @@ int kio_try_reserve_many_(struct kio_chan_ *c, size_t need, struct kio_chan_ **p
         err = -EAGAIN;
     } else {
         c->promised += need;
-        hand_over(c, need, permits, count);
+        hand_over(c, need, reserved, count);
     }
     ki_chan_unlock(c);
     return err;
 }
 
-bool kio_permits_next_(struct kio_chan_ **permits, size_t *count, struct kio_chan_ **permit)
+bool kio_reserved_next_(struct kio_chan_ **reserved, size_t *count, struct kio_chan_ **permit)
 {
-    struct kio_chan_ *c = *permits;
+    struct kio_chan_ *c = *reserved;
 
     *permit = c;
     if (!c)
         return false;
     if (--*count == 0) {
-        *permits = NULL; /* the reference goes with the last one */
+        *reserved = NULL; /* the reference goes with the last one */
         return true;
     }
     ki_chan_lock(c);
@@ -185,14 +185,14 @@ bool kio_permits_next_(struct kio_chan_ **permits, size_t *count, struct kio_cha
     return true;
 }
 
-void kio_permits_drop_(struct kio_chan_ **permits, size_t *count)
+void kio_reserved_drop_(struct kio_chan_ **reserved, size_t *count)
 {
-    struct kio_chan_ *c = *permits;
+    struct kio_chan_ *c = *reserved;
     size_t left = *count;
 
     if (!c)
         return;
-    *permits = NULL;
+    *reserved = NULL;
     *count = 0;
     ki_chan_lock(c);
     ki_chan_give_up(c, left);
