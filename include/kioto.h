@@ -4,6 +4,7 @@
 
 #include "kioto/abortable.h"
 #include "kioto/async.h"
+#include "kioto/broadcast.h"
 #include "kioto/channel.h"
 #include "kioto/combine.h"
 #include "kioto/debug.h"
@@ -22,5 +23,6 @@
 #include "kioto/task_local.h"
 #include "kioto/task_tracker.h"
 #include "kioto/time.h"
+#include "kioto/watch.h"
 
 #endif

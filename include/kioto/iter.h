@@ -218,29 +218,29 @@ KIO_API struct kio_iter_rx *kio_iter_rx_(struct kio_iter_rx *slot, struct kio_ch
 struct kio_iter_broadcast {
     KIO_ITER;
     /* private from here on */
-    struct kio_broadcast_rx *rx;
+    struct kio_broadcast_rx_ *rx;
     struct kio_broadcast_recv recv;
 };
 
 /* kio_iter_broadcast(slot, rx, size): the messages of a broadcast channel, of `size` bytes; -EOVERFLOW
  * where some were missed, and it goes on. rx is borrowed. */
-#define kio_iter_broadcast(slot, rx, size) kio_iter_broadcast_(slot, rx, size, KIO_SCOPE_)
+#define kio_iter_broadcast(slot, rx, size) kio_iter_broadcast_(slot, &(rx)->any_, size, KIO_SCOPE_)
 KIO_API struct kio_iter_broadcast *kio_iter_broadcast_(struct kio_iter_broadcast *slot,
-                                                       struct kio_broadcast_rx *rx, size_t size,
+                                                       struct kio_broadcast_rx_ *rx, size_t size,
                                                        kio_future *scope);
 
 struct kio_iter_watch {
     KIO_ITER;
     /* private from here on */
-    struct kio_watch_rx *rx;
+    struct kio_watch_rx_ *rx;
     struct kio_watch_changed changed;
     bool started;
 };
 
 /* kio_iter_watch(slot, rx, size): the value now, then each newer one, skipping those that were replaced
  * before they were asked for. rx is borrowed. */
-#define kio_iter_watch(slot, rx, size) kio_iter_watch_(slot, rx, size, KIO_SCOPE_)
-KIO_API struct kio_iter_watch *kio_iter_watch_(struct kio_iter_watch *slot, struct kio_watch_rx *rx,
+#define kio_iter_watch(slot, rx, size) kio_iter_watch_(slot, &(rx)->any_, size, KIO_SCOPE_)
+KIO_API struct kio_iter_watch *kio_iter_watch_(struct kio_iter_watch *slot, struct kio_watch_rx_ *rx,
                                                size_t size, kio_future *scope);
 
 struct kio_iter_interval {

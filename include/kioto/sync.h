@@ -1,5 +1,6 @@
 /*
- * Sync: semaphore, mutex, rwlock, notify, barrier, once, set once, watch, broadcast, cancel tokens.
+ * Sync: semaphore, mutex, rwlock, notify, barrier, once, set once, cancel tokens; and with them
+ * watch.h and broadcast.h.
  *
  *     await(kio_lock(&self->guard, &self->shared->mutex));
  *     …                                     // across awaits too
@@ -21,6 +22,8 @@
 #define KIOTO_SYNC_H
 
 #include "async.h"
+#include "broadcast.h"
+#include "watch.h"
 
 /* A small lock inside a public struct. Private. */
 struct kio_lock_ {
@@ -400,89 +403,6 @@ KIO_API void *kio_set_once_take(struct kio_set_once *cell);
 /* kio_set_once_wait(slot, cell): ready when it is set. Cancel: safe */
 KIO_API struct kio_set_once_wait *kio_set_once_wait(struct kio_set_once_wait *slot,
                                                     struct kio_set_once *cell);
-
-/* ---- watch -------------------------------------------------------------------------------- */
-
-struct kio_watch_; /* opaque */
-
-struct kio_watch_tx {
-    /* private from here on */
-    struct kio_watch_ *watch;
-};
-
-struct kio_watch_rx {
-    /* private from here on */
-    struct kio_watch_ *watch;
-    uint64_t seen;
-};
-
-/* kio_watch_channel(tx, rx, size, value): the latest value of something; the first counts as seen.
- * 0 or -ENOMEM. */
-KIO_API KIO_MUST_USE int kio_watch_channel(struct kio_watch_tx *tx, struct kio_watch_rx *rx,
-                                           size_t size, const void *value);
-/* kio_watch_send(tx, value): replaces the value and wakes who waits for a change. 0; -EPIPE: no
- * receiver is left, the value is not changed. */
-KIO_API int kio_watch_send(struct kio_watch_tx *tx, const void *value);
-/* kio_watch_get(rx, value): copies the latest value, which counts as seen then. */
-KIO_API void kio_watch_get(struct kio_watch_rx *rx, void *value);
-/* kio_watch_has_changed(rx): whether there is one not seen. 1, 0, or -EPIPE: none, and the sender is
- * gone. */
-KIO_API int kio_watch_has_changed(const struct kio_watch_rx *rx);
-KIO_API KIO_MUST_USE struct kio_watch_rx kio_watch_subscribe(const struct kio_watch_tx *tx);
-KIO_API void kio_watch_tx_drop(struct kio_watch_tx *tx);
-KIO_API void kio_watch_rx_drop(struct kio_watch_rx *rx);
-
-struct kio_watch_changed {
-    KIO_ASYNC_FN(int); /* 0: there is a value not seen before; -EPIPE: the sender is gone */
-    /* private from here on */
-    struct kio_watch_rx *rx;
-    struct kio_waiter_ waiter;
-};
-
-/* kio_watch_changed(slot, rx): waits for a value newer than the last one seen, and marks it seen.
- * Cancel: safe */
-KIO_API struct kio_watch_changed *kio_watch_changed(struct kio_watch_changed *slot,
-                                                    struct kio_watch_rx *rx);
-
-/* ---- broadcast ---------------------------------------------------------------------------- */
-
-struct kio_broadcast_; /* opaque */
-
-struct kio_broadcast_tx {
-    /* private from here on */
-    struct kio_broadcast_ *channel;
-};
-
-struct kio_broadcast_rx {
-    /* private from here on */
-    struct kio_broadcast_ *channel;
-    uint64_t next;
-};
-
-/* kio_broadcast_channel(tx, rx, size, capacity): every receiver gets every message sent after it
- * subscribed; the channel keeps the last `capacity`. 0, -EINVAL (capacity 0), -ENOMEM. */
-KIO_API KIO_MUST_USE int kio_broadcast_channel(struct kio_broadcast_tx *tx,
-                                               struct kio_broadcast_rx *rx, size_t size,
-                                               size_t capacity);
-/* kio_broadcast_send(tx, value): never waits. How many receivers there are; -EPIPE: none. */
-KIO_API ssize_t kio_broadcast_send(struct kio_broadcast_tx *tx, const void *value);
-KIO_API KIO_MUST_USE struct kio_broadcast_tx kio_broadcast_tx_clone(const struct kio_broadcast_tx *tx);
-KIO_API KIO_MUST_USE struct kio_broadcast_rx kio_broadcast_subscribe(const struct kio_broadcast_tx *tx);
-KIO_API void kio_broadcast_tx_drop(struct kio_broadcast_tx *tx);
-KIO_API void kio_broadcast_rx_drop(struct kio_broadcast_rx *rx);
-
-struct kio_broadcast_recv {
-    KIO_ASYNC_FN(int); /* 1: got one; 0: every sender is gone; -EOVERFLOW: some were missed */
-    uint64_t missed;   /* how many; the next receive gives the oldest that is kept */
-    /* private from here on */
-    struct kio_broadcast_rx *rx;
-    void *value;
-    struct kio_waiter_ waiter;
-};
-
-/* kio_broadcast_recv(slot, rx, value): the next message, copied. Cancel: safe */
-KIO_API struct kio_broadcast_recv *kio_broadcast_recv(struct kio_broadcast_recv *slot,
-                                                      struct kio_broadcast_rx *rx, void *value);
 
 /* ---- cancel tokens ------------------------------------------------------------------------ */
 

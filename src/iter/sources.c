@@ -91,7 +91,7 @@ static int broadcast_next(struct kio_iter *iter, kio_context *cx, void *item)
     struct kio_iter_broadcast *self = (struct kio_iter_broadcast *)iter;
 
     if (!kio_is_live(&self->recv))
-        kio_adopt_(&iter->kio, &kio_broadcast_recv(&self->recv, self->rx, self)->kio);
+        kio_adopt_(&iter->kio, &kio_broadcast_recv_(&self->recv, self->rx, self, 0)->kio);
     self->recv.value = item;
     if (kio_poll_(&self->recv.kio, cx) == KIO_PENDING)
         return KIO_ITER_WAITS;
@@ -101,7 +101,7 @@ static int broadcast_next(struct kio_iter *iter, kio_context *cx, void *item)
 static KIO_ITER_TYPE(broadcast_type, kio_iter_broadcast, broadcast_next);
 
 struct kio_iter_broadcast *kio_iter_broadcast_(struct kio_iter_broadcast *slot,
-                                               struct kio_broadcast_rx *rx, size_t size,
+                                               struct kio_broadcast_rx_ *rx, size_t size,
                                                kio_future *scope)
 {
     kio_guard_borrow_(rx, "kio_iter_broadcast", "rx");
@@ -117,20 +117,20 @@ static int watch_next(struct kio_iter *iter, kio_context *cx, void *item)
 
     if (self->started) {
         if (!kio_is_live(&self->changed))
-            kio_adopt_(&iter->kio, &kio_watch_changed(&self->changed, self->rx)->kio);
+            kio_adopt_(&iter->kio, &kio_watch_changed_(&self->changed, self->rx)->kio);
         if (kio_poll_(&self->changed.kio, cx) == KIO_PENDING)
             return KIO_ITER_WAITS;
         if (self->changed.out)
             return 0; /* the sender is gone */
     }
     self->started = true;
-    kio_watch_get(self->rx, item);
+    kio_watch_get_(self->rx, item, 0);
     return 1;
 }
 
 static KIO_ITER_TYPE(watch_type, kio_iter_watch, watch_next);
 
-struct kio_iter_watch *kio_iter_watch_(struct kio_iter_watch *slot, struct kio_watch_rx *rx,
+struct kio_iter_watch *kio_iter_watch_(struct kio_iter_watch *slot, struct kio_watch_rx_ *rx,
                                        size_t size, kio_future *scope)
 {
     kio_guard_borrow_(rx, "kio_iter_watch", "rx");

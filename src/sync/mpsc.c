@@ -13,12 +13,8 @@
  * compare-and-swap, and under it a message, the place in the line and the wake are one step,
  * which is what cancel safety asks for. Wakers are taken under the lock and woken after it.
  */
-#include <kioto/channel.h>
-
-#include "buffer.h"
-#include "waiters.h"
+#include "mpsc.h"
 #include "../base/list.h"
-#include "../base/lock.h"
 #include "../base/mem.h"
 #include "../future/guard.h"
 #include "../future/leaf.h"
@@ -26,29 +22,14 @@
 #include <errno.h>
 #include <stdio.h>
 
-struct kio_chan_ {
-    struct ki_lock lock;
-    bool rx_gone, closed;
-    size_t cap;           /* SIZE_MAX: unbounded */
-    size_t promised;
-    size_t senders;       /* strong ones */
-    size_t refs;
-    kio_waker receiver;   /* of a recv that waits */
-    struct ki_waiters line;    /* senders without a place */
-    struct ki_waiters closing; /* closed() futures */
-    void (*destroy)(void *message);
-    struct ki_buffer buffer;
-    _Alignas(16) char ring[];
-};
-
 static void lock(struct kio_chan_ *c)
 {
-    ki_lock(&c->lock, KI_RANK_SYNC);
+    ki_chan_lock(c);
 }
 
 static void unlock(struct kio_chan_ *c)
 {
-    ki_unlock(&c->lock, KI_RANK_SYNC);
+    ki_chan_unlock(c);
 }
 
 static KIO_COLD void empty_handle(const char *call)
@@ -66,6 +47,11 @@ static inline struct kio_chan_ *checked(struct kio_chan_ *c, size_t size, const 
                       "%s: the value has %zu bytes, the channel's messages %zu", call, size,
                       c->buffer.size);
     return c;
+}
+
+struct kio_chan_ *ki_chan_checked(struct kio_chan_ *c, const char *call)
+{
+    return checked(c, 0, call);
 }
 
 /* ---- life --------------------------------------------------------------------------------- */
@@ -100,7 +86,7 @@ static bool unref_locked(struct kio_chan_ *c)
     return --c->refs == 0;
 }
 
-static void unlock_unref(struct kio_chan_ *c)
+void ki_chan_unlock_unref(struct kio_chan_ *c)
 {
     bool last = unref_locked(c);
 
@@ -160,7 +146,7 @@ void kio_tx_drop_(struct kio_chan_ **chan)
     lock(c);
     if (--c->senders == 0)
         waker = ki_waker_take(&c->receiver);
-    unlock_unref(c);
+    ki_chan_unlock_unref(c);
     kio_waker_wake(waker);
 }
 
@@ -208,8 +194,25 @@ void kio_rx_drop_(struct kio_chan_ **chan)
     wake_line(c);
     wake_closing(c);
     drain(c);
-    unlock_unref(c);
+    ki_chan_unlock_unref(c);
     kio_waker_drop(waker);
+}
+
+/* Under the lock: nothing more will be sent. What is queued may still be received. */
+static bool over_locked(const struct kio_chan_ *c)
+{
+    return (c->closed || !c->senders) && !c->promised;
+}
+
+bool kio_chan_rx_is_closed_(struct kio_chan_ *c)
+{
+    bool closed;
+
+    checked(c, 0, "kio_rx_is_closed");
+    lock(c);
+    closed = c->closed || over_locked(c);
+    unlock(c);
+    return closed;
 }
 
 bool kio_chan_is_closed_(struct kio_chan_ *c)
@@ -229,7 +232,7 @@ size_t kio_chan_room_(struct kio_chan_ *c)
 
     checked(c, 0, "kio_tx_capacity");
     lock(c);
-    room = c->cap == SIZE_MAX ? SIZE_MAX : c->cap - c->buffer.count - c->promised;
+    room = c->cap == SIZE_MAX ? SIZE_MAX : ki_chan_free_places(c);
     unlock(c);
     return room;
 }
@@ -257,20 +260,21 @@ size_t kio_chan_len_(struct kio_chan_ *c)
 
 /* ---- weak senders ------------------------------------------------------------------------- */
 
-struct kio_weak_tx kio_tx_downgrade_(struct kio_chan_ *c)
+struct kio_chan_ *kio_tx_downgrade_(struct kio_chan_ *c)
 {
     checked(c, 0, "kio_tx_downgrade");
     lock(c);
+    c->weaks++;
     c->refs++;
     unlock(c);
-    return (struct kio_weak_tx){ c };
+    return c;
 }
 
-int kio_tx_upgrade_(const struct kio_weak_tx *weak, struct kio_chan_ **tx)
+int kio_tx_upgrade_(struct kio_chan_ *c, struct kio_chan_ **tx)
 {
-    struct kio_chan_ *c = checked(weak->chan, 0, "kio_tx_upgrade");
     int err = -EPIPE;
 
+    checked(c, 0, "kio_tx_upgrade");
     *tx = NULL;
     lock(c);
     if (c->senders) {
@@ -283,15 +287,38 @@ int kio_tx_upgrade_(const struct kio_weak_tx *weak, struct kio_chan_ **tx)
     return err;
 }
 
-void kio_weak_tx_drop(struct kio_weak_tx *weak)
+void kio_weak_tx_drop_(struct kio_chan_ **weak)
 {
-    struct kio_chan_ *c = weak->chan;
+    struct kio_chan_ *c = *weak;
 
     if (!c)
         return;
-    weak->chan = NULL;
+    *weak = NULL;
     lock(c);
-    unlock_unref(c);
+    c->weaks--;
+    ki_chan_unlock_unref(c);
+}
+
+size_t kio_chan_senders_(struct kio_chan_ *c)
+{
+    size_t count;
+
+    checked(c, 0, "kio_tx_strong_count");
+    lock(c);
+    count = c->senders;
+    unlock(c);
+    return count;
+}
+
+size_t kio_chan_weaks_(struct kio_chan_ *c)
+{
+    size_t count;
+
+    checked(c, 0, "kio_tx_weak_count");
+    lock(c);
+    count = c->weaks;
+    unlock(c);
+    return count;
 }
 
 /* ---- sending ------------------------------------------------------------------------------ */
@@ -310,16 +337,21 @@ static int put_locked(struct kio_chan_ *c, const void *value, kio_waker *waker)
     return 0;
 }
 
-/* Under the lock: a place got free: it is promised to the first in line. */
+/* Under the lock: a place got free: it is promised to the first in line, who stays there until it has
+ * all it waits for. */
 static kio_waker pass_on_locked(struct kio_chan_ *c)
 {
     struct kio_waiter_ *w = c->line.first;
+    struct kio_send *send;
 
     if (!w)
         return (kio_waker){ NULL };
-    ki_waiters_remove(&c->line, w);
-    ki_container(w, struct kio_send, waiter)->assigned = true;
+    send = ki_container(w, struct kio_send, waiter);
     c->promised++;
+    if (kio_unlikely_(send->many) && !ki_reserve_many_got_one(send))
+        return (kio_waker){ NULL };
+    ki_waiters_remove(&c->line, w);
+    send->assigned = true;
     return ki_waker_take(&w->waker);
 }
 
@@ -327,9 +359,26 @@ static kio_waker pass_on_locked(struct kio_chan_ *c)
 static kio_waker give_up_locked(struct kio_chan_ *c)
 {
     c->promised--;
-    if (!c->line.first && c->closed && !c->promised && !c->buffer.count)
+    if (!c->line.first && over_locked(c) && !c->buffer.count)
         return ki_waker_take(&c->receiver);
     return pass_on_locked(c);
+}
+
+void ki_chan_give_up(struct kio_chan_ *c, size_t places)
+{
+    if (!c->line.first && places > 1) { /* at once: there may be very many */
+        c->promised -= places - 1;
+        places = 1;
+    }
+    while (places--) {
+        kio_waker waker = give_up_locked(c);
+
+        if (waker.to) {
+            unlock(c);
+            kio_waker_wake(waker);
+            lock(c);
+        }
+    }
 }
 
 /* 0, -EPIPE, -ENOMEM; -EAGAIN: no room. */
@@ -356,7 +405,7 @@ int kio_try_send_(struct kio_chan_ *c, const void *value, size_t size)
 }
 
 /* 0, an error, or -EAGAIN: it waits. value NULL: takes a permit instead of sending. */
-static KIO_NOINLINE int send_step(struct kio_send *self, kio_context *cx)
+KIO_NOINLINE int ki_send_step(struct kio_send *self, kio_context *cx)
 {
     struct kio_chan_ *c = self->chan;
     kio_waker wake = { NULL };
@@ -408,7 +457,7 @@ static kio_poll send_poll(kio_future *f, kio_context *cx)
         return KIO_PENDING;
     err = self->waiting ? -EAGAIN : send_now(self->chan, self->value);
     if (kio_unlikely_(err == -EAGAIN)) {
-        err = send_step(self, cx);
+        err = ki_send_step(self, cx);
         if (err == -EAGAIN)
             return KIO_PENDING;
     }
@@ -418,7 +467,7 @@ static kio_poll send_poll(kio_future *f, kio_context *cx)
 }
 
 /* Leaves the line; a place that was promised goes to the next. */
-static void send_leave(struct kio_send *self)
+void ki_send_leave(struct kio_send *self)
 {
     struct kio_chan_ *c = self->chan;
     kio_waker wake = { NULL };
@@ -440,7 +489,7 @@ static void send_leave(struct kio_send *self)
 
 static void send_drop(kio_future *f)
 {
-    send_leave((struct kio_send *)f);
+    ki_send_leave((struct kio_send *)f);
 }
 
 static void chan_describe(struct kio_chan_ *c, char *text, size_t cap)
@@ -466,7 +515,7 @@ static void chan_waits_locked(const struct kio_chan_ *c, struct kio_waits *to)
                  c->cap, c->senders, c->line.first ? ", some wait" : "");
 }
 
-static void send_waits(const kio_future *f, struct kio_waits *to)
+void ki_send_waits(const kio_future *f, struct kio_waits *to)
 {
     const struct kio_send *self = (const struct kio_send *)f;
     struct kio_chan_ *c = self->chan;
@@ -482,7 +531,7 @@ static void send_waits(const kio_future *f, struct kio_waits *to)
 
 static const kio_future_type send_type = {
     .name = "kio_send",
-    .waits = send_waits,
+    .waits = ki_send_waits,
     .size = sizeof(struct kio_send),
     .poll = send_poll,
     .drop = send_drop,
@@ -491,14 +540,14 @@ static const kio_future_type send_type = {
     .describe = send_describe,
 };
 
-static void send_init(struct kio_send *slot, struct kio_chan_ *chan, const void *value)
+void ki_send_init(struct kio_send *slot, struct kio_chan_ *chan, const void *value)
 {
     slot->kio = (kio_future){ .type = &send_type };
     slot->chan = chan;
     slot->value = value;
     slot->waiter.prev = NULL;
     slot->waiter.waker.to = NULL;
-    slot->waiting = slot->assigned = false;
+    slot->waiting = slot->assigned = slot->many = false;
 }
 
 struct kio_send *kio_send_(struct kio_send *slot, struct kio_chan_ *chan, const void *value,
@@ -508,7 +557,7 @@ struct kio_send *kio_send_(struct kio_send *slot, struct kio_chan_ *chan, const 
     kio_guard_borrow_(value, "kio_send", "value");
     kio_vacate_(&slot->kio);
     /* NULL stands for "a permit only" inside; a message of no bytes may have no address. */
-    send_init(slot, chan, value ? value : slot);
+    ki_send_init(slot, chan, value ? value : slot);
     return slot;
 }
 
@@ -531,19 +580,19 @@ static kio_poll reserve_poll(kio_future *f, kio_context *cx)
     f->state = self;
     if (!kio_coop_may_(cx))
         return KIO_PENDING;
-    err = send_step(&self->send, cx);
+    err = ki_send_step(&self->send, cx);
     if (err == -EAGAIN)
         return KIO_PENDING;
     kio_coop_did_(cx);
     self->out = err;
     if (!err)
-        self->permit->chan = self->send.chan;
+        *self->permit = self->send.chan;
     return ki_ready_now(f);
 }
 
 static void reserve_drop(kio_future *f)
 {
-    send_leave(&((struct kio_reserve *)f)->send);
+    ki_send_leave(&((struct kio_reserve *)f)->send);
 }
 
 static void reserve_describe(const kio_future *f, char *text, size_t cap)
@@ -553,7 +602,7 @@ static void reserve_describe(const kio_future *f, char *text, size_t cap)
 
 static void reserve_waits(const kio_future *f, struct kio_waits *to)
 {
-    send_waits(&((const struct kio_reserve *)f)->send.kio, to);
+    ki_send_waits(&((const struct kio_reserve *)f)->send.kio, to);
 }
 
 static const kio_future_type reserve_type = {
@@ -568,24 +617,24 @@ static const kio_future_type reserve_type = {
 };
 
 struct kio_reserve *kio_reserve_(struct kio_reserve *slot, struct kio_chan_ *chan,
-                                 struct kio_permit *permit)
+                                 struct kio_chan_ **permit)
 {
     checked(chan, 0, "kio_reserve");
     kio_guard_borrow_(permit, "kio_reserve", "permit");
     kio_vacate_(&slot->kio);
     slot->kio = (kio_future){ .type = &reserve_type };
     slot->permit = permit;
-    permit->chan = NULL;
-    send_init(&slot->send, chan, NULL);
+    *permit = NULL;
+    ki_send_init(&slot->send, chan, NULL);
     return slot;
 }
 
-int kio_try_reserve_(struct kio_chan_ *c, struct kio_permit *permit)
+int kio_try_reserve_(struct kio_chan_ *c, struct kio_chan_ **permit)
 {
     int err = 0;
 
     checked(c, 0, "kio_try_reserve");
-    permit->chan = NULL;
+    *permit = NULL;
     lock(c);
     if (c->closed) {
         err = -EPIPE;
@@ -594,38 +643,40 @@ int kio_try_reserve_(struct kio_chan_ *c, struct kio_permit *permit)
     } else {
         c->promised++;
         c->refs++;
-        permit->chan = c;
+        *permit = c;
     }
     unlock(c);
     return err;
 }
 
-int kio_permit_send_(struct kio_permit *permit, const void *value, size_t size)
+int kio_permit_send_(struct kio_chan_ **permit, const void *value, size_t size)
 {
-    struct kio_chan_ *c = checked(permit->chan, size, "kio_permit_send");
+    struct kio_chan_ *c = checked(*permit, size, "kio_permit_send");
     kio_waker waker = { NULL };
     int err;
 
-    permit->chan = NULL;
+    *permit = NULL;
     lock(c);
     c->promised--;
     err = c->rx_gone ? -EPIPE : put_locked(c, value, &waker);
-    unlock_unref(c);
+    if (err && over_locked(c) && !c->buffer.count)
+        waker = ki_waker_take(&c->receiver); /* it waited for this one */
+    ki_chan_unlock_unref(c);
     kio_waker_wake(waker);
     return err;
 }
 
-void kio_permit_drop(struct kio_permit *permit)
+void kio_permit_drop_(struct kio_chan_ **permit)
 {
-    struct kio_chan_ *c = permit->chan;
+    struct kio_chan_ *c = *permit;
     kio_waker waker;
 
     if (!c)
         return;
-    permit->chan = NULL;
+    *permit = NULL;
     lock(c);
     waker = give_up_locked(c);
-    unlock_unref(c);
+    ki_chan_unlock_unref(c);
     kio_waker_wake(waker);
 }
 
@@ -639,6 +690,8 @@ static kio_poll closed_poll(kio_future *f, kio_context *cx)
     bool closed;
 
     f->state = self;
+    if (!kio_coop_may_(cx))
+        return KIO_PENDING;
     lock(c);
     closed = c->closed;
     if (!closed) {
@@ -650,6 +703,7 @@ static kio_poll closed_poll(kio_future *f, kio_context *cx)
     kio_waker_drop(old);
     if (!closed)
         return KIO_PENDING;
+    kio_coop_did_(cx);
     kio_finish(f);
     return KIO_READY;
 }
@@ -684,12 +738,6 @@ struct kio_tx_closed *kio_tx_closed_(struct kio_tx_closed *slot, struct kio_chan
 }
 
 /* ---- receiving ---------------------------------------------------------------------------- */
-
-/* Under the lock, nothing is queued: will nothing come either? */
-static bool over_locked(const struct kio_chan_ *c)
-{
-    return (c->closed || !c->senders) && !c->promised;
-}
 
 /* Unlocks. Up to max messages; 0 with *over, or 0: none yet. cx: of the receive; its waker is left
  * when there are none, and taken back otherwise (a try_recv leaves alone what a receive has left). */
@@ -883,4 +931,13 @@ int kio_blocking_recv_(struct kio_chan_ *chan, void *value, size_t size)
     kio_recv_(&recv, chan, value, size);
     ki_block_thread(&recv.kio, "kio_blocking_recv");
     return recv.out;
+}
+
+size_t kio_blocking_recv_many_(struct kio_chan_ *chan, void *values, size_t size, size_t max)
+{
+    struct kio_recv_many many = { 0 };
+
+    kio_recv_many_(&many, chan, values, size, max);
+    ki_block_thread(&many.kio, "kio_blocking_recv_many");
+    return many.out;
 }

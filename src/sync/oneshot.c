@@ -75,20 +75,20 @@ static void destroy(struct kio_once_ *o)
     ki_mem_free(o);
 }
 
-int kio_oneshot_channel(struct kio_oneshot_tx *tx, struct kio_oneshot_rx *rx, size_t size)
+int kio_oneshot_new_(struct kio_once_ **tx, struct kio_once_ **rx, size_t size)
 {
     struct kio_once_ *o = size > SIZE_MAX / 2 ? NULL : ki_mem_alloc(sizeof *o + size);
 
-    tx->once = rx->once = o;
+    *tx = *rx = o;
     if (!o)
         return -ENOMEM;
     *o = (struct kio_once_){ .size = size };
     return 0;
 }
 
-void kio_oneshot_on_drop(struct kio_oneshot_rx *rx, void (*drop)(void *message))
+void kio_oneshot_on_drop_(struct kio_once_ *once, void (*drop)(void *message))
 {
-    checked(rx->once, 0, "kio_oneshot_on_drop")->destroy = drop;
+    checked(once, 0, "kio_oneshot_on_drop")->destroy = drop;
 }
 
 /* ---- the sender's end --------------------------------------------------------------------- */
@@ -113,22 +113,22 @@ static bool leave_tx(struct kio_once_ *o, enum state to)
     }
 }
 
-int kio_oneshot_send_(struct kio_oneshot_tx *tx, const void *value, size_t size)
+int kio_oneshot_send_(struct kio_once_ **tx, const void *value, size_t size)
 {
-    struct kio_once_ *o = checked(tx->once, size, "kio_oneshot_send");
+    struct kio_once_ *o = checked(*tx, size, "kio_oneshot_send");
 
-    tx->once = NULL;
+    *tx = NULL;
     ki_copy(o->value, value, o->size);
     return leave_tx(o, SENT) ? 0 : -EPIPE;
 }
 
-void kio_oneshot_tx_drop(struct kio_oneshot_tx *tx)
+void kio_oneshot_tx_drop_(struct kio_once_ **tx)
 {
-    struct kio_once_ *o = tx->once;
+    struct kio_once_ *o = *tx;
 
     if (!o)
         return;
-    tx->once = NULL;
+    *tx = NULL;
     leave_tx(o, TX_GONE);
 }
 
@@ -139,9 +139,9 @@ static bool is_closed(struct kio_once_ *o)
     return now == CLOSED || now == RX_GONE;
 }
 
-bool kio_oneshot_is_closed(const struct kio_oneshot_tx *tx)
+bool kio_oneshot_is_closed_(struct kio_once_ *once)
 {
-    return is_closed(checked(tx->once, 0, "kio_oneshot_is_closed"));
+    return is_closed(checked(once, 0, "kio_oneshot_is_closed"));
 }
 
 /* ---- the receiver's end ------------------------------------------------------------------- */
@@ -171,20 +171,26 @@ static void leave_rx(struct kio_once_ *o, enum state now)
         destroy(o);
 }
 
-void kio_oneshot_rx_close(struct kio_oneshot_rx *rx)
+void kio_oneshot_rx_close_(struct kio_once_ *once)
 {
-    if (rx->once)
-        close_rx(rx->once);
+    if (once)
+        close_rx(once);
 }
 
-void kio_oneshot_rx_drop(struct kio_oneshot_rx *rx)
+bool kio_oneshot_is_empty_(struct kio_once_ *once)
 {
-    struct kio_once_ *o = rx->once;
+    /* relaxed: the receiver asks, and reads the value only when it takes it, with an acquire. */
+    return !once || state_of(ki_load_relaxed(&once->word)) != SENT;
+}
+
+void kio_oneshot_rx_drop_(struct kio_once_ **rx)
+{
+    struct kio_once_ *o = *rx;
     enum state now;
 
     if (!o)
         return;
-    rx->once = NULL;
+    *rx = NULL;
     now = close_rx(o);
     if (now == SENT && o->destroy)
         o->destroy(o->value);
@@ -213,23 +219,25 @@ static bool leave_waker(struct kio_once_ *o, kio_context *cx, uintptr_t *word)
 }
 
 /* 1, 0 (then rx is used up), or -EAGAIN: cx's waker (if any) is left. */
-static int take(struct kio_oneshot_rx *rx, void *value, kio_context *cx)
+static int take(struct kio_once_ **rx, void *value, kio_context *cx)
 {
-    struct kio_once_ *o = rx->once;
+    struct kio_once_ *o = *rx;
     uintptr_t word = ki_load_acquire(&o->word); /* acquire: pairs with leave_tx, for value */
 
     if (state_of(word) == OPEN && (!cx || leave_waker(o, cx, &word)))
         return -EAGAIN;
-    rx->once = NULL;
+    *rx = NULL;
     if (state_of(word) == SENT)
         ki_copy(value, o->value, o->size);
     leave_rx(o, state_of(word));
     return state_of(word) == SENT;
 }
 
-int kio_oneshot_try_recv_(struct kio_oneshot_rx *rx, void *value, size_t size)
+int kio_oneshot_try_recv_(struct kio_once_ **rx, void *value, size_t size)
 {
-    checked(rx->once, size, "kio_oneshot_try_recv");
+    if (!*rx)
+        return 0; /* its end was received */
+    checked(*rx, size, "kio_oneshot_try_recv");
     return take(rx, value, NULL);
 }
 
@@ -241,7 +249,7 @@ static kio_poll recv_poll(kio_future *f, kio_context *cx)
     f->state = self;
     if (!kio_coop_may_(cx))
         return KIO_PENDING;
-    checked(self->rx->once, 0, "kio_oneshot_recv");
+    checked(*self->rx, 0, "kio_oneshot_recv");
     got = take(self->rx, self->value, cx);
     if (got == -EAGAIN) {
         self->waiting = true;
@@ -256,7 +264,7 @@ static kio_poll recv_poll(kio_future *f, kio_context *cx)
 static void recv_drop(kio_future *f)
 {
     struct kio_oneshot_recv *self = (struct kio_oneshot_recv *)f;
-    struct kio_once_ *o = self->rx->once;
+    struct kio_once_ *o = *self->rx;
     uintptr_t word;
 
     if (!self->waiting || !o)
@@ -272,14 +280,14 @@ static void recv_drop(kio_future *f)
 
 static void once_describe(const kio_future *f, char *text, size_t cap)
 {
-    snprintf(text, cap, "oneshot %p", (void *)((const struct kio_oneshot_recv *)f)->rx->once);
+    snprintf(text, cap, "oneshot %p", (void *)*((const struct kio_oneshot_recv *)f)->rx);
 }
 
 static void once_waits(const kio_future *f, struct kio_waits *to)
 {
     to->what = "oneshot";
     to->ends = true;
-    to->at = ((const struct kio_oneshot_recv *)f)->rx->once;
+    to->at = *((const struct kio_oneshot_recv *)f)->rx;
 }
 
 static const kio_future_type recv_type = {
@@ -293,10 +301,10 @@ static const kio_future_type recv_type = {
     .describe = once_describe,
 };
 
-struct kio_oneshot_recv *kio_oneshot_recv_(struct kio_oneshot_recv *slot, struct kio_oneshot_rx *rx,
+struct kio_oneshot_recv *kio_oneshot_recv_(struct kio_oneshot_recv *slot, struct kio_once_ **rx,
                                            void *value, size_t size)
 {
-    checked(rx->once, size, "kio_oneshot_recv");
+    checked(*rx, size, "kio_oneshot_recv");
     kio_guard_borrow_(rx, "kio_oneshot_recv", "rx");
     kio_guard_borrow_(value, "kio_oneshot_recv", "value");
     kio_vacate_(&slot->kio);
@@ -307,7 +315,7 @@ struct kio_oneshot_recv *kio_oneshot_recv_(struct kio_oneshot_recv *slot, struct
     return slot;
 }
 
-int kio_oneshot_blocking_recv_(struct kio_oneshot_rx *rx, void *value, size_t size)
+int kio_oneshot_blocking_recv_(struct kio_once_ **rx, void *value, size_t size)
 {
     struct kio_oneshot_recv recv = { 0 };
 
@@ -323,6 +331,8 @@ static kio_poll closed_poll(kio_future *f, kio_context *cx)
     struct kio_oneshot_closed *self = (struct kio_oneshot_closed *)f;
 
     f->state = self;
+    if (!kio_coop_may_(cx))
+        return KIO_PENDING;
     /* First the waker, then a look: pairs with close_rx, which closes, then wakes the cell. */
     self->waiting = !is_closed(self->once);
     if (self->waiting) {
@@ -330,6 +340,7 @@ static kio_poll closed_poll(kio_future *f, kio_context *cx)
         if (!is_closed(self->once))
             return KIO_PENDING;
     }
+    kio_coop_did_(cx);
     kio_finish(f);
     return KIO_READY;
 }
@@ -358,10 +369,9 @@ static const kio_future_type closed_type = {
     .drop = closed_drop,
 };
 
-struct kio_oneshot_closed *kio_oneshot_closed(struct kio_oneshot_closed *slot,
-                                              const struct kio_oneshot_tx *tx)
+struct kio_oneshot_closed *kio_oneshot_closed_(struct kio_oneshot_closed *slot, struct kio_once_ *o)
 {
-    struct kio_once_ *o = checked(tx->once, 0, "kio_oneshot_closed");
+    checked(o, 0, "kio_oneshot_closed");
 
     kio_vacate_(&slot->kio);
     *slot = (struct kio_oneshot_closed){ .kio = { .type = &closed_type }, .once = o };

@@ -366,37 +366,6 @@ static void handles_outlive_the_runtime(void **state)
     kio_drop(&h);
 }
 
-/* Leaves a waker behind, uncounted, as a future by hand does. */
-struct leaver {
-    async_fn(void);
-    kio_waker *left;
-};
-
-async(leaver)
-{
-    async_begin;
-    *self->left = kio_waker_clone(cx->waker);
-    async_return();
-}
-
-/* The memory of its task was given back to the kernel by then. */
-static void wakers_outlive_the_runtime(void **state)
-{
-    struct kio_runtime *other;
-    kio_waker late = { 0 };
-
-    (void)state;
-    assert_int_equal(kio_runtime_new(&other, &(struct kio_runtime_config){ .flavor = rt_flavor,
-                                                                          .workers = 2 }),
-                     0);
-    kio_runtime_block_on(other, leaver, .left = &late);
-    kio_runtime_free(other);
-    assert_non_null(late.to);
-    kio_waker_wake_by_ref(late);
-    kio_waker_drop(kio_waker_clone(late));
-    kio_waker_wake(late);
-}
-
 /* ---- from other threads ------------------------------------------------------------------- */
 
 static void *spawn_from_here(void *arg)
@@ -773,7 +742,6 @@ RT_MAIN(RT(a_handle_gives_the_result), RT(ten_thousand_tasks_are_joined),
         RT(a_spawn_without_memory_is_an_error_of_the_handle),
         RT(a_spawn_that_fails_releases_what_it_was_given), RT(shutdown_drops_every_task),
         RT(handles_outlive_the_runtime), RT(a_waker_outlives_the_runtime), RT(plain_threads_spawn),
-        RT(wakers_outlive_the_runtime),
         RT(several_threads_block_on_one_runtime), RT(a_task_that_never_waits_lets_others_run),
         RT(a_blocking_job_gives_its_result),
         RT(jobs_run_side_by_side_and_one_that_has_not_begun_can_be_aborted),
