@@ -8,8 +8,8 @@
  * Why what is found is true. Both counts only grow, and a task is counted as spawned before it can
  * end. First all ends are added up, then all spawns. Let t be the moment between: what was added up
  * of ends is at most the ends at t, those are at most the spawns at t, and these at most what was
- * added up of spawns. If the sums are equal, so are all four: no task lived at t. A job may spawn too, so no job
- * may run at t: none did before and none after, and none began in between.
+ * added up of spawns. If the sums are equal, so are all four: no task lived at t. A job may spawn too,
+ * so no job may run at t: none did before and none after, and none began in between.
  */
 #include "runtime.h"
 #include "../base/thread.h"
