@@ -442,6 +442,53 @@ static void a_shutdown_waits_for_what_blocks(void **state)
 
 /* ---- regressions -------------------------------------------------------------------------- */
 
+/* A spare armed a timer in its last poll, when the worker slept already, and retired: nobody set the alarm. */
+static ki_atomic(bool) may_go_on;
+
+struct arms_late {
+    async_fn(void);
+    struct kio_sleep nap;
+};
+
+async(arms_late)
+{
+    async_begin;
+    ki_store_seq_cst(&arrived, 1);
+    while (!ki_load_seq_cst(&may_go_on))
+        nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+    /* The worker has nothing to do now: it falls asleep meanwhile, and no beat wakes it. */
+    for (int i = 0; i < 30; i++)
+        nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+    await(kio_sleep(&self->nap, 5 * KIO_MS));
+    ki_store_seq_cst(&arrived, 2);
+    async_return();
+}
+
+struct leaves_a_spare_behind {
+    async_fn(void);
+    int one;
+};
+
+async(leaves_a_spare_behind)
+{
+    async_begin;
+    kio_spawn(NULL, arms_late);
+    self->one = 1;
+    kio_block_in_place(wait_until_arrived, &self->one); /* until the spare polls it */
+    async_return();
+}
+
+static void a_timer_that_a_spare_armed_last_fires_though_it_retires(void **state)
+{
+    (void)state;
+    ki_store_seq_cst(&may_go_on, false);
+    run(leaves_a_spare_behind);
+    ki_store_seq_cst(&may_go_on, true);
+    while (ki_load_seq_cst(&arrived) < 2)
+        nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+    until_spares_are(0);
+}
+
 /* tokio #7879, #6999, #7216: what had yielded, or been woken, before the worker blocked was not run until
  * it went on. */
 struct blocks_for_others {
@@ -598,6 +645,7 @@ int main(void)
         TWO(nothing_is_lost_among_spares_that_come_and_go),
         ONE(a_shutdown_waits_for_what_blocks),
         TWO(a_shutdown_waits_for_what_blocks),
+        ONE(a_timer_that_a_spare_armed_last_fires_though_it_retires),
         ONE(what_had_yielded_runs_while_the_worker_blocks_7879),
         ONE(a_yield_polled_by_hand_has_woken_before_the_worker_blocks_7879),
         ONE(blocking_in_place_nests_through_block_on_5239),

@@ -1,5 +1,5 @@
-/* A client and a server wherever tasks run: in block_on, in tasks, under load, in a local set, from a job; and
- * what is bound from a plain thread. Tokio's rt_common and rt_handle_block_on. */
+/* A client and a server wherever tasks run: in block_on, in tasks, under load, in a local set, from a job;
+ * and what is bound from a plain thread. Tokio's rt_common and rt_handle_block_on. */
 #include "support/rt.h"
 
 #include <unistd.h>
