@@ -58,7 +58,9 @@ KIO_API int kio_local_start_(struct kio_nursery_ *made, struct kio_join_handle *
  */
 #define kio_local_spawn(set, handle, name, ...)                                                    \
     ({                                                                                             \
+        static const struct kio_place at_ = { __FILE__, __LINE__ };                                \
         struct kio_nursery_ made_ = kio_local_alloc_(set, &name##_type);                           \
+        made_.at = &at_;                                                                           \
         if (__builtin_expect(made_.frame != NULL, 1)) {                                            \
             *(struct name *)made_.frame =                                                          \
                 (struct name){ .kio = { .type = &name##_type } __VA_OPT__(, ) __VA_ARGS__ };       \

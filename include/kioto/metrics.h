@@ -41,7 +41,8 @@ struct kio_metrics {
     uint64_t tasks_alive;          /* spawned and not ended; jobs of the blocking pool apart */
     uint64_t tasks_spawned, tasks_ended;
 
-    uint64_t polls;                /* of all workers, as the five below */
+    uint64_t polls;                /* of all workers, as the six below */
+    uint64_t forced_yields;        /* polls that ended because the task's budget was used up */
     uint64_t steals, stolen_tasks; /* times a worker took from another's queue; tasks so taken */
     uint64_t parks;                /* times a worker slept */
     uint64_t turns;                /* times a worker looked at timers and I/O */
@@ -58,6 +59,8 @@ struct kio_metrics {
 
     uint64_t timers;               /* armed */
     uint64_t fds;                  /* registered with the runtime's epoll */
+    uint64_t fds_registered;       /* so far, also those that are closed */
+    uint64_t io_events;            /* that the kernel reported of them so far */
     uint64_t stuck_polls;          /* found by the watchdog; 0 without one */
 
     bool timed;                    /* config.time_polls: the two below are measured */
@@ -68,8 +71,10 @@ struct kio_metrics {
 /* One worker's share. */
 struct kio_worker_metrics {
     bool spare;                    /* stands in for blocked workers, now or in the past */
+    int thread;                    /* the kernel's id (gettid) of the thread that runs it, or did last;
+                                      0: none yet */
     uint64_t tasks_spawned, tasks_ended;
-    uint64_t polls;
+    uint64_t polls, forced_yields;
     uint64_t steals, stolen_tasks;
     uint64_t parks;
     uint64_t turns;

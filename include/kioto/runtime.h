@@ -24,6 +24,10 @@
  *
  * A runtime is made, used from any thread, and freed once; what outlives it
  * (wakers, join handles, senders) stays safe to use and to drop.
+ *
+ * fork: a child has none of the threads. There its parent's runtimes are shut down (kio_spawn gives
+ * -ESHUTDOWN; no destructor runs), and it may make runtimes of its own. A child that was forked inside
+ * a task may only exec or _exit. See docs/guide/10-runtime.md.
  */
 #ifndef KIOTO_RUNTIME_H
 #define KIOTO_RUNTIME_H
@@ -53,16 +57,42 @@ struct kio_blocked {
     const char *report;    /* all of it as text of some lines, as it would go to stderr */
 };
 
-/* Called by workers: on_park before one sleeps, on_unpark after, on the worker's thread. on_start
+/* A task, as hooks are told of it. Texts live for the call; those of places for ever. */
+struct kio_task_info {
+    uint64_t id;            /* as kio_task_id() */
+    const char *name;       /* its name; NULL: none */
+    const char *function;   /* of what was spawned: the async function's name, and where it stands */
+    const char *file;
+    int line;
+    const char *spawn_file; /* where it was spawned; NULL: by block_on, or without memory */
+    int spawn_line;
+    kio_duration waited;    /* in on_poll_begin and on_poll_end, with time_polls: nanoseconds it was
+                               queued before this poll; otherwise -1 */
+    bool aborted;           /* in on_task_end: it was dropped before its end */
+    const void *out;        /* in on_task_end: its result; NULL: aborted, or it has none */
+    size_t out_size;        /* bytes of that */
+};
+
+/* Called by workers: on_park before one sleeps, on_unpark after, on the worker's thread. What on_park
+ * wakes or spawns runs at once: the worker looks at timers and I/O and does not sleep. on_start
  * and on_stop: on each worker thread of multi_thread, first and last, also on a spare one each time
  * it takes over (kio_block_in_place, the watchdog). on_blocked: on the watchdog's thread, instead of a
- * report to stderr, while the worker is stuck and once more when it goes on. No locks are held. */
+ * report to stderr, while the worker is stuck and once more when it goes on.
+ * Of each task, that of block_on too; not of jobs, and not of tasks of a local set:
+ * on_task_spawn: where it is spawned, on any thread, before it can run. on_poll_begin, on_poll_end:
+ * around each poll, on its worker. on_task_end: on its worker, after its destructor, before anybody
+ * who awaits it knows. A runtime without these pays nothing for them.
+ * No locks are held in any hook. */
 struct kio_hooks {
     void (*on_start)(void *arg);
     void (*on_stop)(void *arg);
     void (*on_park)(void *arg);
     void (*on_unpark)(void *arg);
     void (*on_blocked)(const struct kio_blocked *stuck, void *arg);
+    void (*on_task_spawn)(const struct kio_task_info *task, void *arg);
+    void (*on_task_end)(const struct kio_task_info *task, void *arg);
+    void (*on_poll_begin)(const struct kio_task_info *task, void *arg);
+    void (*on_poll_end)(const struct kio_task_info *task, void *arg);
     void *arg;
 };
 
@@ -73,7 +103,7 @@ struct kio_runtime_config {
     unsigned max_blocking;           /* threads for jobs that block; 0: 512 */
     kio_duration blocking_keep_alive;/* an idle one ends after; 0: 10 s */
     size_t stack_size;               /* bytes, of workers and blocking threads; 0: the system's */
-    const char *name;                /* of the threads, at most 10 characters; NULL: "kioto" */
+    const char *name;                /* of it and its threads, at most 10 characters; NULL: "kioto" */
     bool start_paused;               /* current_thread: begin with a paused clock */
     uint64_t seed;                   /* of what is random in scheduling; 0: from the clock;
                                         deterministic: KIOTO_SEED, or 1 */
@@ -98,8 +128,8 @@ struct kio_runtime_config {
  * config   NULL: the defaults; copied
  *
  * Returns: 0
- * Errors:  -ENOMEM; -EINVAL: workers above 1024, a negative duration, a paused clock on
- *          multi_thread, a dump_signal that cannot be caught, a watchdog of less than 1 ms or a signal
+ * Errors:  -ENOMEM; -EINVAL: workers above 1024, a negative duration, a blank name, a paused clock
+ *          on multi_thread, a dump_signal that cannot be caught, a watchdog of less than 1 ms or a signal
  *          that it cannot have; -EMFILE, -ENFILE: no fd left; -EAGAIN: no thread can be started.
  *          Nothing is left behind
  * Threads: any
@@ -112,43 +142,109 @@ KIO_API KIO_MUST_USE int kio_runtime_new(struct kio_runtime **rt,
  * kio_runtime_shutdown(rt, timeout): drop every task and wait for jobs that run.
  *
  * No task is accepted any more (kio_spawn gives -ESHUTDOWN). Every task is dropped at its
- * suspension point: destructors run, handles give -ECANCELED; jobs that have not begun do not.
- * A second call waits again.
+ * suspension point: destructors run, with the runtime as the current one; handles give -ECANCELED;
+ * jobs that have not begun do not. A second call waits again. Timers and fds that outlive it: a sleep
+ * that is awaited on another runtime fires there, I/O gives -ESHUTDOWN instead of waiting.
  *
- * timeout  nanoseconds to wait for workers and for jobs that run; negative: for ever
+ * Tasks that shall end by themselves first are told so (a cancel token) and waited for with
+ * kio_runtime_drain().
+ *
+ * timeout  nanoseconds to wait for workers and for jobs that run; negative: for ever; 0: only starts
+ *          it, and gives what is true at once
  *
  * Returns: 0: nothing runs any more
- * Errors:  -ETIMEDOUT: a task or job still blocks a thread
- * Threads: any but the runtime's own, one at a time; on current_thread nobody may be in block_on
+ * Errors:  -ETIMEDOUT: a task or job still blocks a thread, and goes on
+ * Threads: any but the runtime's own, one at a time
  * Since:   0.1
+ * See:     kio_runtime_drain(), kio_runtime_free()
  */
 KIO_API int kio_runtime_shutdown(struct kio_runtime *rt, kio_duration timeout);
 
 /**
+ * kio_runtime_drain(rt, grace): wait until every task and job has ended by itself.
+ *
+ * The polite half of a shutdown. It asks nobody to end: the program does, with a cancel token or by
+ * closing channels. Until it returns tasks are accepted as ever; on current_thread this thread runs
+ * them meanwhile. Nothing is dropped: kio_runtime_shutdown() comes next, or anything else.
+ *
+ * grace    nanoseconds of real time, also when the runtime's clock is paused; negative: for ever
+ *
+ * Returns: 0: there was a moment without any task or job
+ * Errors:  -ETIMEDOUT: some are left; -ESHUTDOWN: the runtime is being shut down, and some are left
+ * Threads: any that is not running a task or job of rt
+ * Cost:    looks at every worker's counts some hundred times a second
+ * Since:   0.1
+ * See:     kio_runtime_shutdown(); src/runtime/drain.c; docs/guide/10-runtime.md
+ */
+KIO_API KIO_MUST_USE int kio_runtime_drain(struct kio_runtime *rt, kio_duration grace);
+
+/**
  * kio_runtime_free(rt): shut down, waiting for ever for what runs, and release the runtime.
  *
- * rt       owned; NULL: nothing happens
+ * rt       owned; NULL: nothing happens; of a forked child's parent: only its fds are closed
  *
+ * Errors:  a guard fails while this thread has entered it
  * Threads: as kio_runtime_shutdown()
  * Since:   0.1
  */
 KIO_API void kio_runtime_free(struct kio_runtime *rt);
 
-/* kio_runtime_enter(rt): makes rt the current runtime of this thread, so that it can spawn and
- * make timers; gives the one before, for kio_runtime_leave(before). Threads: any */
+/**
+ * kio_runtime_enter(rt): make rt the current runtime of this thread, so that it can spawn and open fds.
+ *
+ * rt       borrowed until kio_runtime_leave()
+ *
+ * Returns: the one before, or NULL: for kio_runtime_leave(), in the same poll or outside of tasks
+ * Threads: any
+ * Since:   0.1
+ * See:     kio_runtime_current()
+ */
 KIO_API KIO_MUST_USE struct kio_runtime *kio_runtime_enter(struct kio_runtime *rt);
+
+/**
+ * kio_runtime_leave(before): undo the last kio_runtime_enter() of this thread.
+ *
+ * before   what that one returned
+ *
+ * Errors:  a guard fails when they are left in another order than they were entered (of the
+ *          innermost sixteen)
+ * Threads: the one that entered
+ * Since:   0.1
+ */
 KIO_API void kio_runtime_leave(struct kio_runtime *before);
 
-/* kio_runtime_current(): the current runtime of this thread, or NULL. Threads: any */
+/* kio_runtime_current(): the current runtime of this thread, or NULL. Set in tasks, jobs, hooks of
+ * workers, destructors of tasks, and after kio_runtime_enter(). Threads: any */
 KIO_API struct kio_runtime *kio_runtime_current(void);
 
 /* kio_runtime_workers(rt): threads that run tasks: 1 on current_thread. Threads: any */
 KIO_API unsigned kio_runtime_workers(const struct kio_runtime *rt);
 
+/* kio_runtime_flavor(rt): as configured. Threads: any */
+KIO_API enum kio_flavor kio_runtime_flavor(const struct kio_runtime *rt);
+
+/* kio_runtime_name(rt): as configured, shortened to 10 characters; lives as long as rt. Threads: any */
+KIO_API const char *kio_runtime_name(const struct kio_runtime *rt);
+
+/* kio_runtime_id(rt): a number, from 1, that no other runtime of this process ever had. Threads: any */
+KIO_API uint64_t kio_runtime_id(const struct kio_runtime *rt);
+
+/**
+ * kio_worker_index(): which worker of its runtime this thread is.
+ *
+ * Returns: 0 to workers - 1, and from there on for spares: as kio_metrics_worker() counts. 0 on
+ *          current_thread, in whatever thread runs its tasks. -1: this thread runs no tasks: a
+ *          plain one, one of the blocking pool, or one inside kio_block_in_place()
+ * Threads: any
+ * Since:   0.1
+ */
+KIO_API int kio_worker_index(void);
+
 /* A task being made, and one that is waited for. Private. */
 struct kio_nursery_ {
     void *task;
     void *frame; /* NULL: it could not be made, error says why */
+    const struct kio_place *at; /* where it is spawned; NULL: not known */
     int error;
 };
 
@@ -157,6 +253,8 @@ KIO_API struct kio_nursery_ kio_root_alloc_(struct kio_runtime *rt, const kio_fu
                                             struct kio_runtime **own);
 KIO_API void kio_root_run_(struct kio_runtime *rt, struct kio_nursery_ *made, void *out);
 KIO_API void kio_root_end_(struct kio_runtime *own);
+KIO_API struct kio_nursery_ kio_root_try_(struct kio_runtime *rt, const kio_future_type *type);
+KIO_API KIO_MUST_USE int kio_root_try_run_(struct kio_runtime *rt, struct kio_nursery_ *made, void *out);
 
 #define kio_block_(rt_, own_ptr_, name, ...)                                                       \
     ({                                                                                             \
@@ -191,11 +289,44 @@ KIO_API void kio_root_end_(struct kio_runtime *own);
  * becomes the one that runs tasks (or, if another one is, sleeps until that one has run it, or
  * takes over from it).
  *
- * Errors:  a guard fails inside a task, after the runtime's shutdown, and without memory
+ * Several threads may do so at once. On current_thread all of their functions run on the one thread
+ * that runs tasks at the time, with the timers and I/O; when its own function ends another of the
+ * threads takes over. Tasks stand still while nobody is in here.
+ *
+ * Errors:  a guard fails inside a task, without memory, and when the runtime is shut down before or
+ *          meanwhile: kio_runtime_try_block_on() tells these cases apart
+ * Threads: any that is not running a task
+ * Since:   0.1
+ * See:     kio_runtime_try_block_on()
+ */
+#define kio_runtime_block_on(rt, name, ...) kio_block_(rt, NULL, name __VA_OPT__(, ) __VA_ARGS__)
+
+/**
+ * kio_runtime_try_block_on(rt, out_ptr, name, .param = v, …): as kio_runtime_block_on(), with an error.
+ *
+ * For threads and jobs of the blocking pool that may meet the runtime's shutdown.
+ *
+ * out_ptr  written: the function's result, only when this is 0; NULL: not wanted
+ *
+ * Returns: 0: the function has ended
+ * Errors:  -ESHUTDOWN, -ENOMEM: it never began, its parameters were released by its destructor;
+ *          -ECANCELED: the runtime was shut down meanwhile, and dropped it. A guard fails inside a
+ *          task
  * Threads: any that is not running a task
  * Since:   0.1
  */
-#define kio_runtime_block_on(rt, name, ...) kio_block_(rt, NULL, name __VA_OPT__(, ) __VA_ARGS__)
+#define kio_runtime_try_block_on(rt, out_ptr, name, ...)                                           \
+    ({                                                                                             \
+        struct kio_runtime *try_on_ = (rt);                                                        \
+        __typeof__(((struct name *)0)->out) *to_ = (out_ptr);                                      \
+        struct kio_nursery_ made_ = kio_root_try_(try_on_, &name##_type);                          \
+        struct name lost_;                                                                         \
+        struct name *at_ = made_.frame ? made_.frame : &lost_;                                     \
+        *at_ = (struct name){ .kio = { .type = &name##_type } __VA_OPT__(, ) __VA_ARGS__ };        \
+        if (!made_.frame)                                                                          \
+            kio_drop_(&at_->kio);                                                                  \
+        kio_root_try_run_(try_on_, &made_, to_);                                                   \
+    })
 
 /* The exit status of a main: its result if that is an int, 0 otherwise. */
 #define kio_main_status_(out) _Generic((out), int: (out), default: 0)

@@ -78,8 +78,10 @@ KIO_API struct kio_scope *kio_scope_join_(struct kio_scope *scope, kio_future *o
  */
 #define kio_scope_spawn(scope, name, ...)                                                          \
     ({                                                                                             \
+        static const struct kio_place at_ = { __FILE__, __LINE__ };                                \
         struct kio_scope *const in_ = (scope);                                                     \
         struct kio_nursery_ made_ = kio_scope_alloc_(in_, &name##_type, KIO_SCOPE_);               \
+        made_.at = &at_;                                                                           \
         if (__builtin_expect(made_.frame != NULL, 1)) {                                            \
             *(struct name *)made_.frame =                                                          \
                 (struct name){ .kio = { .type = &name##_type } __VA_OPT__(, ) __VA_ARGS__ };       \

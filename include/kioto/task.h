@@ -53,11 +53,33 @@ KIO_API int kio_task_start_(struct kio_runtime *rt, struct kio_nursery_ *made,
     kio_spawn_from_(kio_task_alloc_(on_, &name##_type), rt, handle,                                \
                     name __VA_OPT__(, ) __VA_ARGS__)
 
+/**
+ * kio_spawn_named(handle, text, name, .param = v, …): as kio_spawn(), and the task has a name.
+ *
+ * As if it called kio_task_set_name() first, but hooks and dumps know the name before its first poll.
+ *
+ * text     copied
+ *
+ * Returns: as kio_spawn()
+ * Errors:  as kio_spawn()
+ * Threads: as kio_spawn()
+ * Cost:    a second allocation, for the name
+ * Since:   0.1
+ * See:     kio_task_name(), kio_spawn_blocking_named()
+ */
+#define kio_spawn_named(handle, text, name, ...)                                                   \
+    kio_spawn_from_(kio_named_alloc_(on_, &name##_type, text), NULL, handle,                       \
+                    name __VA_OPT__(, ) __VA_ARGS__)
+KIO_API struct kio_nursery_ kio_named_alloc_(struct kio_runtime *rt, const kio_future_type *type,
+                                             const char *text);
+
 /* alloc: an expression that gives a struct kio_nursery_ for name on the runtime on_. */
 #define kio_spawn_from_(alloc, rt, handle, name, ...)                                              \
     ({                                                                                             \
+        static const struct kio_place at_ = { __FILE__, __LINE__ };                                \
         struct kio_runtime *const on_ = (rt);                                                      \
         struct kio_nursery_ made_ = alloc;                                                         \
+        made_.at = &at_;                                                                           \
         if (__builtin_expect(made_.frame != NULL, 1)) {                                            \
             *(struct name *)made_.frame =                                                          \
                 (struct name){ .kio = { .type = &name##_type } __VA_OPT__(, ) __VA_ARGS__ };       \
@@ -161,6 +183,13 @@ typedef void *(*kio_blocking_fn)(void *arg);
 KIO_API int kio_spawn_blocking_(struct kio_join_handle *handle, kio_blocking_fn fn, void *arg,
                                 kio_future *scope);
 
+/* kio_spawn_blocking_named(handle, text, fn, arg): as kio_spawn_blocking(), and the job has a name, for
+ * dumps and kio_task_name(). text is copied. */
+#define kio_spawn_blocking_named(handle, text, fn, arg)                                            \
+    kio_spawn_blocking_named_(handle, text, fn, arg, KIO_SCOPE_)
+KIO_API int kio_spawn_blocking_named_(struct kio_join_handle *handle, const char *text,
+                                      kio_blocking_fn fn, void *arg, kio_future *scope);
+
 /**
  * kio_block_in_place(fn, arg): run a call that blocks here and now, without holding up others.
  *
@@ -184,6 +213,27 @@ KIO_API int kio_spawn_blocking_(struct kio_join_handle *handle, kio_blocking_fn 
  * See:     kio_spawn_blocking(); src/sched/spare.c; docs/guide/11-production.md
  */
 KIO_API void *kio_block_in_place(kio_blocking_fn fn, void *arg);
+
+struct kio_consume_budget {
+    KIO_ASYNC_FN(void);
+};
+
+/**
+ * kio_consume_budget(slot): take part in the budget: for loops that compute and never wait.
+ *
+ * Takes one operation from the task's budget of 128 and is ready; with none left the task yields
+ * first. So an await in each round of a long loop costs little, and others get their turn.
+ *
+ * Cancel:  safe
+ * Threads: owner
+ * Since:   0.1
+ * See:     kio_yield_now(), kio_has_budget()
+ */
+KIO_API struct kio_consume_budget *kio_consume_budget(struct kio_consume_budget *slot);
+
+/* kio_has_budget(): whether the task that runs on this thread may do more in this poll; true outside of
+ * tasks and inside kio_unconstrained(). */
+KIO_API bool kio_has_budget(void);
 
 struct kio_unconstrained {
     KIO_ASYNC_FN(void);

@@ -3,6 +3,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
 static int start_blocked(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *),
                          void *arg)
@@ -37,6 +40,25 @@ int ki_thread_start(pthread_t *thread, void *(*run)(void *), void *arg, size_t s
     snprintf(text, sizeof text, "%.10s-%u", name, number % 10000);
     pthread_setname_np(*thread, text);
     return 0;
+}
+
+static _Thread_local int thread_id;
+
+int ki_thread_id(void)
+{
+    if (!thread_id)
+        thread_id = (int)syscall(SYS_gettid);
+    return thread_id;
+}
+
+void ki_thread_nap(int64_t ns)
+{
+    nanosleep(&(struct timespec){ ns / 1000000000, ns % 1000000000 }, NULL);
+}
+
+void ki_thread_forked(void)
+{
+    thread_id = 0;
 }
 
 /* Thread sanitizer has a thread of its own. */

@@ -14,6 +14,13 @@
 KIO_MUST_USE int ki_thread_start(pthread_t *thread, void *(*run)(void *), void *arg,
                                  size_t stack_size, const char *name, unsigned number);
 
+/* The kernel's id of this thread; asked for once a thread. */
+int ki_thread_id(void);
+void ki_thread_forked(void); /* in a forked child: it has another one */
+
+/* Sleeps for so long, or less: a signal ends it. */
+void ki_thread_nap(int64_t ns);
+
 /* Threads of this process; -1: not known. */
 int ki_thread_count(void);
 

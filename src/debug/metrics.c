@@ -31,7 +31,9 @@ static void read_worker(struct kio_runtime *rt, struct ki_worker *w, unsigned in
         .spare = index >= rt->drivers->count,
         .tasks_ended = ki_load_relaxed(&w->ended),
         .tasks_spawned = ki_load_relaxed(&w->spawned),
+        .thread = ki_load_relaxed(&w->thread),
         .polls = ki_load_relaxed(&w->polls),
+        .forced_yields = ki_load_relaxed(&w->forced),
         .steals = ki_load_relaxed(&w->steals),
         .stolen_tasks = ki_load_relaxed(&w->stolen),
         .parks = ki_load_relaxed(&w->parks),
@@ -70,6 +72,7 @@ static void add_worker(struct ki_worker *w, unsigned index, void *arg)
     m->tasks_spawned += one.tasks_spawned;
     m->tasks_ended += one.tasks_ended;
     m->polls += one.polls;
+    m->forced_yields += one.forced_yields;
     m->steals += one.steals;
     m->stolen_tasks += one.stolen_tasks;
     m->parks += one.parks;
@@ -113,6 +116,8 @@ void kio_metrics_read(struct kio_runtime *rt, struct kio_metrics *m)
     m->blocking_jobs = pool.taken;
     m->timers = ki_drivers_timers(rt->drivers);
     m->fds = ki_load_relaxed(&rt->drivers->poller.fds);
+    m->fds_registered = ki_load_relaxed(&rt->drivers->poller.added);
+    m->io_events = ki_load_relaxed(&rt->drivers->poller.events);
     m->stuck_polls = ki_watchdog_count(rt->watchdog);
 }
 
@@ -198,6 +203,8 @@ static const struct per_worker {
     size_t offset; /* of a uint64_t in struct kio_worker_metrics */
 } per_worker[] = {
     { "worker_polls_total", "counter", "Polls of tasks.", offsetof(struct kio_worker_metrics, polls) },
+    { "worker_forced_yields_total", "counter", "Polls that ended because the budget was used up.",
+      offsetof(struct kio_worker_metrics, forced_yields) },
     { "worker_steals_total", "counter", "Times tasks were taken from another worker's queue.",
       offsetof(struct kio_worker_metrics, steals) },
     { "worker_stolen_tasks_total", "counter", "Tasks taken from another worker's queue.",
@@ -256,6 +263,9 @@ int kio_metrics_write(struct kio_runtime *rt, FILE *to)
     one_number(&w, "blocking_jobs_total", "counter", "Jobs begun.", m.blocking_jobs);
     one_number(&w, "timers", "gauge", "Timers armed.", m.timers);
     one_number(&w, "fds", "gauge", "File descriptors registered.", m.fds);
+    one_number(&w, "fds_registered_total", "counter", "File descriptors registered so far.",
+               m.fds_registered);
+    one_number(&w, "io_events_total", "counter", "Events of file descriptors.", m.io_events);
     one_number(&w, "stuck_polls_total", "counter", "Polls the watchdog found stuck.", m.stuck_polls);
     write_workers(&w, m.workers_known);
     if (m.timed) {

@@ -82,7 +82,8 @@ int ki_poller_add(struct ki_poller *p, int fd, uint64_t token)
 
     if (epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, fd, &ev))
         return -errno;
-    ki_fetch_add_relaxed(&p->fds, 1); /* a statistic, beside a system call */
+    ki_fetch_add_relaxed(&p->fds, 1); /* statistics, beside a system call */
+    ki_fetch_add_relaxed(&p->added, 1);
     return 0;
 }
 
@@ -158,6 +159,8 @@ void ki_poller_wait(struct ki_poller *p, int64_t timeout_ns, struct ki_polled *s
         else
             seen->events[seen->count++] = (struct ki_event){ token, bits_of(events[i].events) };
     }
+    if (seen->count)
+        ki_fetch_add_relaxed(&p->events, (uint64_t)seen->count); /* a statistic */
 }
 
 void ki_poller_deliver(const struct ki_polled *seen)

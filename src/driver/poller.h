@@ -15,6 +15,9 @@ struct ki_poller {
     int wake_fd;  /* eventfd, edge-triggered, never read: each write wakes one waiter */
     int timer_fd; /* timerfd, edge-triggered; -1: none (the waiter's timeout serves) */
     ki_atomic(uint32_t) fds; /* registered now; relaxed: who registers the last one knows it */
+    ki_atomic(uint64_t) added;  /* so far; statistics, as is events: that were fetched */
+    ki_atomic(uint64_t) events;
+    ki_atomic(uint32_t) closed; /* its runtime was shut down: see ki_ready_orphan */
 };
 
 /* Events a wait fetches at once: the rest stays in the kernel's list, in order, for this worker's

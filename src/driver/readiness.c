@@ -133,6 +133,12 @@ int ki_ready_open(struct ki_ready **out, struct ki_poller *poller, int fd, unsig
     ki_unlock(&r->lock, KI_RANK_IO);
     ki_fetch_add_relaxed(&open_count, 1); /* a statistic */
     err = ki_poller_add(poller, fd, token);
+    /* seq_cst: r->poller was set, under the lock, before: either this sees it closed, or the orphaning
+     * finds r. */
+    if (!err && ki_load_seq_cst(&poller->closed)) {
+        ki_poller_remove(poller, fd);
+        err = -ESHUTDOWN;
+    }
     if (err) {
         ki_lock(&r->lock, KI_RANK_IO);
         r->poller = NULL;
@@ -291,6 +297,7 @@ void ki_ready_orphan(struct ki_poller *poller)
 {
     uint32_t count;
 
+    ki_store_seq_cst(&poller->closed, 1); /* before each registration is looked at: see ki_ready_open */
     ki_lock(&table_lock, KI_RANK_LEAF);
     count = chunk_count;
     ki_unlock(&table_lock, KI_RANK_LEAF);
@@ -307,6 +314,19 @@ void ki_ready_orphan(struct ki_poller *poller)
         ki_unlock(&r->lock, KI_RANK_IO);
         if (mine)
             wake_waiters(r, KI_READ | KI_WRITE, gen);
+    }
+}
+
+void ki_readies_forked(void)
+{
+    table_lock = (struct ki_lock){ 0 };
+    free_list = NULL; /* another thread may have been in the middle of making some */
+    for (uint32_t i = 0; i < chunk_count * KI_READY_CHUNK; i++) {
+        struct ki_ready *r = ready_at(i);
+
+        r->lock = (struct ki_lock){ 0 };
+        r->poller = NULL;
+        r->readers = r->writers = NULL;
     }
 }
 

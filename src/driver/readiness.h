@@ -73,8 +73,12 @@ bool ki_ready_alive(struct ki_ready *r);
 /* From the poller: an event for a token. */
 void ki_ready_event(uint64_t token, unsigned bits);
 
-/* From the poller when it closes: its registrations become orphans; who waits is woken. */
+/* Nobody waits for the poller's events any more: its registrations become orphans, who waits is
+ * woken, and from now on there are no new ones (-ESHUTDOWN). */
 void ki_ready_orphan(struct ki_poller *poller);
+
+/* In a forked child: all registrations are the parent's, whose epoll sets are left alone. */
+void ki_readies_forked(void);
 
 /* Registrations that are open, in the whole process: for metrics and tests. */
 size_t ki_ready_count(void);

@@ -2,6 +2,8 @@
 #include "../base/lock.h"
 #include "../base/mem.h"
 
+#include <string.h>
+
 #define KI_NODES_MIN    16u
 #ifndef KI_NODES_POOLED /* smaller when it is model checked */
 #define KI_NODES_POOLED 4096u
@@ -147,6 +149,12 @@ void ki_nodes_put(struct ki_nodes *nodes)
     nodes->pooled = *at;
     *at = nodes;
     ki_unlock(&pool_lock, KI_RANK_LEAF);
+}
+
+void ki_nodes_forked(void)
+{
+    pool_lock = (struct ki_lock){ 0 };
+    memset(pool, 0, sizeof pool);
 }
 
 struct ki_node *ki_nodes_look(struct ki_nodes *nodes)

@@ -38,6 +38,7 @@ struct ki_nodes {
 /* A block for count members, or NULL: out of memory. */
 KIO_MUST_USE struct ki_nodes *ki_nodes_get(size_t count);
 void ki_nodes_put(struct ki_nodes *nodes);
+void ki_nodes_forked(void); /* in a forked child: the pool is begun anew */
 /* For a list from ki_nodes_take() that is not going to be polled; before ki_nodes_put(). */
 void ki_nodes_forget(struct ki_node *list);
 

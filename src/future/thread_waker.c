@@ -36,6 +36,12 @@ struct ki_thread_waker *ki_thread_waker_get(void)
     return w;
 }
 
+void ki_thread_wakers_forked(void)
+{
+    pool_lock = (struct ki_lock){ 0 };
+    pool = NULL;
+}
+
 void ki_thread_waker_put(struct ki_thread_waker *w)
 {
     if (w == &shared)

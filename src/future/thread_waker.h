@@ -18,6 +18,7 @@ struct ki_thread_waker {
 /* From a pool; without memory one that all such threads share. Given back by put. */
 struct ki_thread_waker *ki_thread_waker_get(void);
 void ki_thread_waker_put(struct ki_thread_waker *w);
+void ki_thread_wakers_forked(void); /* in a forked child: the pool is begun anew */
 
 /* The count before looking at what is waited for; then sleep if it still is that. */
 static inline uint32_t ki_thread_waker_count(struct ki_thread_waker *w)

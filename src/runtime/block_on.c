@@ -53,19 +53,28 @@ static void wait_multi(struct kio_runtime *rt, struct kio_join_handle *handle,
     }
 }
 
-static bool is_over(void *handle)
-{
-    return kio_is_finished(handle);
-}
-
-static bool run_here(struct kio_runtime *rt, struct kio_join_handle *handle)
+bool ki_runtime_run_here(struct kio_runtime *rt, bool (*done)(void *), void *arg)
 {
     struct ki_context before =
         ki_context_set((struct ki_context){ rt, &rt->drivers->each[0] });
-    bool ran = ki_current_run(rt->sched, is_over, handle);
+    bool ran = ki_current_run(rt->sched, done, arg);
 
     ki_context_set(before);
     return ran;
+}
+
+struct root {
+    struct kio_runtime *rt;
+    struct kio_join_handle handle;
+};
+
+/* While the runtime is being closed nobody runs tasks: who closes it drops them. */
+static bool may_leave(void *arg)
+{
+    struct root *root = arg;
+
+    /* relaxed: who closes wakes the thread until it has left */
+    return kio_is_finished(&root->handle) || ki_load_relaxed(&root->rt->closing);
 }
 
 static void join_waiting(struct kio_runtime *rt, struct ki_waiting_thread *self)
@@ -97,16 +106,16 @@ void ki_runtime_wake_waiting(struct kio_runtime *rt)
     ki_unlock(&rt->waiting_lock, KI_RANK_RUNTIME);
 }
 
-static void wait_current(struct kio_runtime *rt, struct kio_join_handle *handle,
-                         struct ki_thread_waker *waker)
+static void wait_current(struct kio_runtime *rt, struct root *root, struct ki_thread_waker *waker)
 {
     struct ki_waiting_thread self = { .waker = waker };
+    struct kio_join_handle *handle = &root->handle;
 
     join_waiting(rt, &self);
-    while (!is_over(handle)) {
+    while (!kio_is_finished(handle)) {
         uint32_t seen = ki_thread_waker_count(waker);
 
-        if (run_here(rt, handle))
+        if (ki_runtime_run_here(rt, may_leave, root) && kio_is_finished(handle))
             break;
         if (!poll_handle(handle, waker))
             ki_thread_waker_sleep(waker, seen, -1);
@@ -117,12 +126,21 @@ static void wait_current(struct kio_runtime *rt, struct kio_join_handle *handle,
         poll_handle(handle, waker);
 }
 
-static void guard_no_task(void)
+void ki_guard_no_task(const char *call)
 {
     if (ki_here.root)
         ki_guard_fail(ki_guard_here(),
                       "await the function instead, or kio_spawn it and await its handle",
-                      "kio_block_on inside a task: it would block the thread that runs the tasks");
+                      "%s inside a task: it would block the thread that runs the tasks", call);
+}
+
+static const char *advice(const struct kio_runtime *rt, int error)
+{
+    if (error == -ENOMEM)
+        return "free memory before";
+    if (rt->of_parent)
+        return "make a runtime in the child: the threads of this one are its parent's";
+    return "block on it before shutdown, or use kio_runtime_try_block_on";
 }
 
 struct kio_nursery_ kio_root_alloc_(struct kio_runtime *rt, const kio_future_type *type,
@@ -131,7 +149,7 @@ struct kio_nursery_ kio_root_alloc_(struct kio_runtime *rt, const kio_future_typ
     struct kio_nursery_ made;
     struct kio_place at = { type->file, type->line };
 
-    guard_no_task();
+    ki_guard_no_task("kio_block_on");
     if (own) {
         int err = kio_runtime_new(&rt, &(struct kio_runtime_config){ .flavor = KIO_CURRENT_THREAD });
 
@@ -145,31 +163,53 @@ struct kio_nursery_ kio_root_alloc_(struct kio_runtime *rt, const kio_future_typ
                       type->name);
     made = kio_task_alloc_(rt, type);
     if (!made.frame)
-        ki_guard_fail(at, made.error == -ENOMEM ? "free memory before" : "block on it before shutdown",
-                      "kio_runtime_block_on(%s): %s", type->name, strerror(-made.error));
+        ki_guard_fail(at, advice(rt, made.error), "kio_runtime_block_on(%s): %s", type->name,
+                      strerror(-made.error));
     return made;
+}
+
+struct kio_nursery_ kio_root_try_(struct kio_runtime *rt, const kio_future_type *type)
+{
+    ki_guard_no_task("kio_runtime_try_block_on");
+    if (!rt)
+        ki_guard_fail((struct kio_place){ type->file, type->line }, "make one with kio_runtime_new",
+                      "kio_runtime_try_block_on(%s) got no runtime", type->name);
+    return kio_task_alloc_(rt, type);
+}
+
+int kio_root_try_run_(struct kio_runtime *rt, struct kio_nursery_ *made, void *out)
+{
+    struct root root = { .rt = rt };
+    const kio_future_type *type;
+    struct ki_thread_waker *waker;
+    int err;
+
+    if (!made->frame)
+        return made->error;
+    type = ((kio_future *)made->frame)->type;
+    waker = ki_thread_waker_get();
+    (void)kio_task_start_(rt, made, &root.handle, NULL); /* it was allocated: no error */
+    if (rt->flavor == KIO_CURRENT_THREAD)
+        wait_current(rt, &root, waker);
+    else
+        wait_multi(rt, &root.handle, waker);
+    ki_thread_waker_put(waker);
+    err = root.handle.out;
+    if (!err && out && type->out_size)
+        memcpy(out, kio_output_(&root.handle, type->out_size), type->out_size);
+    kio_drop(&root.handle);
+    return err;
 }
 
 void kio_root_run_(struct kio_runtime *rt, struct kio_nursery_ *made, void *out)
 {
     const kio_future_type *type = ((kio_future *)made->frame)->type;
-    struct ki_thread_waker *waker = ki_thread_waker_get();
-    struct kio_join_handle handle = { 0 };
 
-    if (kio_task_start_(rt, made, &handle, NULL))
-        return; /* not reached: it was allocated */
-    if (rt->flavor == KIO_CURRENT_THREAD)
-        wait_current(rt, &handle, waker);
-    else
-        wait_multi(rt, &handle, waker);
-    ki_thread_waker_put(waker);
-    if (handle.out)
+    if (kio_root_try_run_(rt, made, out))
         ki_guard_fail((struct kio_place){ type->file, type->line },
-                      "shut a runtime down after every kio_runtime_block_on has returned",
+                      "shut a runtime down after every kio_runtime_block_on has returned, or use "
+                      "kio_runtime_try_block_on",
                       "the runtime was shut down while kio_runtime_block_on(%s) waited", type->name);
-    if (type->out_size)
-        memcpy(out, kio_output_(&handle, type->out_size), type->out_size);
-    kio_drop(&handle);
 }
 
 void kio_root_end_(struct kio_runtime *own)

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define KI_WORKERS_MAX       1024
 #define KI_MAX_BLOCKING      512 /* as Tokio */
@@ -52,6 +53,11 @@ static int default_seed(uint64_t *seed)
     return *end || !*seed ? -EINVAL : 0;
 }
 
+static bool is_blank(const char *text)
+{
+    return !text[strspn(text, " \t\n")];
+}
+
 int ki_config_complete(struct kio_runtime_config *c)
 {
     int err = 0;
@@ -59,6 +65,8 @@ int ki_config_complete(struct kio_runtime_config *c)
     if ((unsigned)c->flavor > KIO_DETERMINISTIC)
         return -EINVAL;
     if (c->workers > KI_WORKERS_MAX || c->blocking_keep_alive < 0 || c->stuck_after > KI_STUCK_MAX)
+        return -EINVAL;
+    if (c->name && is_blank(c->name))
         return -EINVAL;
     if (c->watchdog < 0 || (c->watchdog && c->watchdog < KI_WATCHDOG_MIN))
         return -EINVAL;

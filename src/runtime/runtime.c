@@ -1,7 +1,11 @@
 /* A runtime's life: put together, shut down, freed. */
 #include "runtime.h"
 #include "../base/mem.h"
+#include "../base/thread.h"
+#include "../driver/readiness.h"
 #include "../future/guard.h"
+#include "../future/nodes.h"
+#include "../sched/hooks.h"
 
 #include <kioto/debug.h>
 
@@ -56,6 +60,7 @@ static unsigned jobs_busy(void *arg)
 
 /* ---- all of them --------------------------------------------------------------------------- */
 
+static ki_atomic(uint64_t) next_id = 1;
 static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct kio_runtime *all;
 
@@ -93,6 +98,36 @@ static void delist(struct kio_runtime *rt)
     ki_runtimes_unlock();
 }
 
+/* ---- in a forked child -------------------------------------------------------------------- */
+
+/* None of the runtimes' threads are here, and other threads may have held any lock at that moment. So
+ * the parent's runtimes are as after a shutdown, without a destructor run, and what the process's
+ * runtimes share is begun anew; what it had is the parent's, and stays where it is. */
+static void forked(void)
+{
+    pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER;
+
+    all_lock = fresh;
+    for (struct kio_runtime *rt = all; rt; rt = rt->next) {
+        rt->of_parent = true;
+        ki_store_seq_cst(&rt->closing, 1);
+        ki_store_seq_cst(&rt->sched->closed, 1);
+    }
+    all = NULL;
+    ki_thread_forked();
+    ki_thread_wakers_forked();
+    ki_nodes_forked();
+    ki_scheds_forked();
+    ki_readies_forked();
+}
+
+static pthread_once_t watch_forks_once = PTHREAD_ONCE_INIT;
+
+static void watch_forks(void)
+{
+    (void)pthread_atfork(NULL, NULL, forked); /* fails without memory: then forks are not watched */
+}
+
 /* ---- making ------------------------------------------------------------------------------- */
 
 static int open_sched(struct kio_runtime *rt, const struct kio_runtime_config *c)
@@ -101,6 +136,7 @@ static int open_sched(struct kio_runtime *rt, const struct kio_runtime_config *c
     if (!rt->sched)
         return -ENOMEM;
     rt->sched->hooks = c->hooks;
+    ki_arena_observe(&rt->sched->arena, c->time_polls, ki_hooks_on_tasks(&c->hooks));
     rt->sched->before_sleep = before_sleep;
     rt->sched->before_sleep_arg = rt;
     if (c->watchdog) {
@@ -109,7 +145,6 @@ static int open_sched(struct kio_runtime *rt, const struct kio_runtime_config *c
         if (err)
             return err;
     }
-    ki_arena_stamp(&rt->sched->arena, c->time_polls);
     if (rt->flavor == KIO_CURRENT_THREAD)
         return ki_current_open(rt->sched, &rt->drivers->park, &rt->drivers->each[0], c->seed,
                                rt->seeded, c->time_polls);
@@ -176,6 +211,7 @@ int kio_runtime_new(struct kio_runtime **out, const struct kio_runtime_config *c
     int err = ki_config_complete(&c);
 
     *out = NULL;
+    pthread_once(&watch_forks_once, watch_forks);
     if (!err && c.dump_signal)
         err = kio_dump_on_signal(c.dump_signal);
     if (err)
@@ -185,6 +221,7 @@ int kio_runtime_new(struct kio_runtime **out, const struct kio_runtime_config *c
         return -ENOMEM;
     rt->seeded = c.flavor == KIO_DETERMINISTIC;
     rt->flavor = rt->seeded ? KIO_CURRENT_THREAD : c.flavor;
+    rt->id = ki_fetch_add_relaxed(&next_id, 1); /* only uniqueness matters */
     pthread_mutex_init(&rt->looking, NULL);
     rt->hooks = c.hooks;
     rt->stuck_after_ns = c.stuck_after;
@@ -217,9 +254,24 @@ unsigned kio_runtime_workers(const struct kio_runtime *rt)
     return rt->drivers->count;
 }
 
+enum kio_flavor kio_runtime_flavor(const struct kio_runtime *rt)
+{
+    return rt->seeded ? KIO_DETERMINISTIC : rt->flavor;
+}
+
+const char *kio_runtime_name(const struct kio_runtime *rt)
+{
+    return rt->name;
+}
+
+uint64_t kio_runtime_id(const struct kio_runtime *rt)
+{
+    return rt->id;
+}
+
 /* ---- ending ------------------------------------------------------------------------------- */
 
-static int close_current(struct kio_runtime *rt)
+static int try_close_current(struct kio_runtime *rt)
 {
     struct ki_context before = ki_context_set((struct ki_context){ rt, driver_of(rt, 0) });
     int err;
@@ -228,25 +280,36 @@ static int close_current(struct kio_runtime *rt)
     err = ki_current_close(rt->sched);
     pthread_mutex_unlock(&rt->looking);
     ki_context_set(before);
-    if (err == -EBUSY)
-        ki_guard_fail((struct kio_place){ NULL, 0 },
-                      "end every kio_runtime_block_on first",
-                      "a current_thread runtime is shut down while a thread is inside block_on");
     return err;
 }
 
-static int close_sched(struct kio_runtime *rt, int64_t timeout_ns)
+/* Who runs the tasks leaves after its poll, because `closing` is set: it is told to look. */
+static int close_current(struct kio_runtime *rt, int64_t limit)
 {
-    return rt->flavor == KIO_CURRENT_THREAD ? close_current(rt)
+    int64_t step_ns = 50000;
+
+    while (try_close_current(rt) == -EBUSY) {
+        if (ki_clock_now() >= limit)
+            return -ETIMEDOUT;
+        rt->drivers->park.unpark(&rt->drivers->park);
+        ki_thread_nap(step_ns);
+        step_ns = step_ns < 5000000 ? 2 * step_ns : step_ns;
+    }
+    return 0;
+}
+
+static int close_sched(struct kio_runtime *rt, int64_t timeout_ns, int64_t limit)
+{
+    return rt->flavor == KIO_CURRENT_THREAD ? close_current(rt, limit)
                                             : ki_multi_close(rt->sched, timeout_ns);
 }
 
-static void guard_outside(const struct kio_runtime *rt)
+void ki_guard_outside(const struct kio_runtime *rt, const char *what)
 {
     if (ki_worker_of(rt->sched) || ki_context_on_pool_of(rt))
         ki_guard_fail(ki_guard_here(),
                       "let the main task return, and shut down where block_on was called",
-                      "a runtime is shut down from one of its own tasks or jobs");
+                      "a runtime is %s from one of its own tasks or jobs", what);
 }
 
 int kio_runtime_shutdown(struct kio_runtime *rt, kio_duration timeout)
@@ -254,13 +317,16 @@ int kio_runtime_shutdown(struct kio_runtime *rt, kio_duration timeout)
     int64_t limit = timeout < 0 ? INT64_MAX : ki_clock_add(ki_clock_now(), timeout);
     int err;
 
-    guard_outside(rt);
+    if (rt->of_parent)
+        return 0; /* nothing of it runs here */
+    ki_guard_outside(rt, "shut down");
     ki_store_seq_cst(&rt->closing, 1); /* a hint to spawners; the gate decides */
     if (!rt->sched_closed) {
-        err = close_sched(rt, timeout);
+        err = close_sched(rt, timeout, limit);
         if (err)
             return err;
         rt->sched_closed = true;
+        ki_ready_orphan(&rt->drivers->poller);
     }
     if (timeout >= 0) {
         timeout = limit - ki_clock_now();
@@ -273,6 +339,14 @@ void kio_runtime_free(struct kio_runtime *rt)
 {
     if (!rt)
         return;
+    if (ki_context_is_entered(rt))
+        ki_guard_fail(ki_guard_here(), "kio_runtime_leave it first",
+                      "kio_runtime_free of a runtime that this thread has entered");
+    if (rt->of_parent) {
+        ki_drivers_free(rt->drivers); /* our copies of its fds; the rest may be in use there */
+        rt->drivers = NULL;
+        return;
+    }
     (void)kio_runtime_shutdown(rt, -1); /* waits for ever, so it ends well */
     delist(rt);
     release(rt);

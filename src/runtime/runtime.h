@@ -23,6 +23,7 @@ struct kio_join_handle;
 
 struct kio_runtime {
     enum kio_flavor flavor; /* deterministic is current_thread, and seeded */
+    uint64_t id;
     bool seeded;
     struct ki_sched *sched;
     struct ki_drivers *drivers;
@@ -32,6 +33,7 @@ struct kio_runtime {
     char name[12];
     ki_atomic(uint32_t) closing; /* shutdown has begun: no new tasks */
     bool sched_closed;           /* every task was dropped; by who shuts down */
+    bool of_parent;              /* this process was forked from the one that made it */
     struct ki_lock waiting_lock;
     struct ki_waiting_thread *waiting; /* current_thread: see block_on.c; under the lock */
     int64_t stuck_after_ns;            /* negative: never */
@@ -66,6 +68,16 @@ struct ki_context ki_context_set(struct ki_context to);
 /* The handle of what was made, in the slot; a child of scope if it lies in scope's struct. */
 void ki_handle_build(struct kio_join_handle *handle, const struct kio_nursery_ *made,
                      kio_future *scope);
+
+/* Whether this thread has it entered, so that it is, or will be, its current one. */
+bool ki_context_is_entered(const struct kio_runtime *rt);
+
+/* A guard fails inside a task. */
+void ki_guard_no_task(const char *call);
+/* As well in a task or job of rt. */
+void ki_guard_outside(const struct kio_runtime *rt, const char *what);
+/* current_thread: runs tasks on this thread until done(arg). False at once: another thread does. */
+bool ki_runtime_run_here(struct kio_runtime *rt, bool (*done)(void *), void *arg);
 
 /* Whether this thread belongs to rt's blocking pool. */
 bool ki_context_on_pool_of(const struct kio_runtime *rt);

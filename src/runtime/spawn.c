@@ -2,6 +2,7 @@
 #include "runtime.h"
 #include "../base/mem.h"
 #include "../future/guard.h"
+#include "../sched/hooks.h"
 #include "../task/handle.h"
 #include "../task/tracker.h"
 
@@ -45,6 +46,22 @@ struct kio_nursery_ kio_task_alloc_(struct kio_runtime *rt, const kio_future_typ
     return alloc(runtime_or_guard(rt, "kio_spawn"), type->size);
 }
 
+struct kio_nursery_ kio_named_alloc_(struct kio_runtime *rt, const kio_future_type *type,
+                                     const char *text)
+{
+    struct ki_task_extra *extra = ki_task_extra_new(text);
+    struct kio_nursery_ made;
+
+    if (!extra)
+        return (struct kio_nursery_){ .error = -ENOMEM };
+    made = kio_task_alloc_(rt, type);
+    if (made.task)
+        ((struct ki_task *)made.task)->extra = extra;
+    else
+        ki_mem_free(extra);
+    return made;
+}
+
 void ki_handle_build(struct kio_join_handle *handle, const struct kio_nursery_ *made,
                      kio_future *scope)
 {
@@ -76,6 +93,8 @@ int kio_task_start_(struct kio_runtime *rt, struct kio_nursery_ *made,
         ki_handle_build(handle, made, scope);
     if (!made->task)
         return made->error;
+    if (kio_unlikely_(((struct ki_task *)made->task)->flags & KI_TASK_HOOKED))
+        ki_hook_spawn(&rt->sched->hooks, made->task, made->frame, made->at);
     w = ki_worker_of(rt->sched);
     if (w)
         ki_count(&w->spawned);
@@ -151,6 +170,17 @@ int kio_spawn_blocking_(struct kio_join_handle *handle, kio_blocking_fn fn, void
                         kio_future *scope)
 {
     return ki_spawn_blocking_with(handle, fn, arg, scope, NULL);
+}
+
+int kio_spawn_blocking_named_(struct kio_join_handle *handle, const char *text, kio_blocking_fn fn,
+                              void *arg, kio_future *scope)
+{
+    struct ki_task_extra *extra = ki_task_extra_new(text);
+
+    if (extra)
+        return ki_spawn_blocking_with(handle, fn, arg, scope, extra);
+    ki_handle_failed(handle, -ENOMEM, scope);
+    return -ENOMEM;
 }
 
 void ki_handle_failed(struct kio_join_handle *handle, int error, kio_future *scope)

@@ -23,6 +23,7 @@
 #include "sched.h"
 #include "../base/clock.h"
 #include "../base/mem.h"
+#include "../base/thread.h"
 #include "../base/cpu.h"
 #include "../future/combine.h"
 #include "../future/guard.h"
@@ -241,6 +242,7 @@ static void run_task(struct ki_current *cur, struct ki_task *task)
         return;
     }
     if (kio_unlikely_((ki_load_relaxed(&task->state) & KI_TASK_NOTIFIED) || cur->worker.run.yielded)) {
+        ki_count_forced(&cur->worker);
         ki_store_relaxed(&task->state, KI_TASK_LIVE | KI_TASK_NOTIFIED);
         push(cur, task);
     } else {
@@ -316,6 +318,7 @@ bool ki_current_run(struct ki_sched *sched, bool (*done)(void *), void *arg)
     if (ki_xchg_acquire(&cur->running, 1))
         return false;
     ki_worker_here = &cur->worker;
+    ki_store_relaxed(&cur->worker.thread, ki_thread_id()); /* for metrics */
     ki_here_set((struct ki_here){ .stack_base = __builtin_frame_address(0) });
     if (cur->seeded)
         before_fair = ki_fair_from(&cur->order);
@@ -423,7 +426,7 @@ static void drop_task(struct ki_task *task, void *arg)
     if (!(ki_load_relaxed(&task->state) & KI_TASK_LIVE))
         return;
     ki_worker_drop(task);
-    ki_count(&cur->worker.ended);
+    ki_count_ended(&cur->worker);
     ki_store_relaxed(&task->state, 0);
     ki_task_over(task, KI_JOIN_ABORTED, &cur->worker.nest);
 }

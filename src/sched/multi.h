@@ -16,7 +16,7 @@
 struct mworker {
     struct ki_worker w;
     struct ki_multi *multi;
-    unsigned index;
+    unsigned index; /* spares count on from the workers */
     unsigned lifo_runs;
     pthread_t thread;
     struct ki_here *here; /* of its thread, while that runs; under ki_sched.look */

@@ -1,4 +1,5 @@
 #include "sched.h"
+#include "hooks.h"
 #include "../base/clock.h"
 #include "../future/guard.h"
 
@@ -39,6 +40,12 @@ struct ki_sched *ki_sched_get(enum kio_flavor flavor)
     return flavor == KIO_CURRENT_THREAD ? ki_current_new() : ki_multi_new();
 }
 
+void ki_scheds_forked(void)
+{
+    pool_lock = (struct ki_lock){ 0 };
+    pool = NULL;
+}
+
 void ki_sched_put(struct ki_sched *sched)
 {
     if (sched->flavor == KIO_MULTI_THREAD)
@@ -47,7 +54,8 @@ void ki_sched_put(struct ki_sched *sched)
         ki_current_forget(sched);
     sched->watch = NULL;
     ki_store_relaxed(&sched->spawned, 0); /* nobody else has it */
-    ki_arena_stamp(&sched->arena, false);
+    sched->hooks = (struct kio_hooks){ 0 };
+    ki_arena_observe(&sched->arena, false, false);
     ki_lock(&pool_lock, KI_RANK_LEAF);
     sched->pooled = pool;
     pool = sched;
@@ -89,32 +97,52 @@ static inline kio_poll poll(struct ki_worker *w, struct ki_task *task, uintptr_t
     ki_here_root(NULL);
     ki_bare_store_relaxed(&w->run.self, NULL);
     if (answer == KIO_READY)
-        ki_count(&w->ended);
+        ki_count_ended(w);
     return answer;
 }
 
-static KIO_COLD kio_poll poll_timed(struct ki_worker *w, struct ki_task *task, uintptr_t *how)
+/* waited: how long it was queued; negative: not known. */
+static kio_poll poll_hooked(struct ki_worker *w, struct ki_task *task, int64_t waited, uintptr_t *how)
 {
-    int64_t *stamp = ki_task_stamp_of(task);
-    int64_t queued = ki_bare_load_relaxed(stamp); /* the queue published it */
-    int64_t start = ki_clock_now();
+    bool is_poll = !ki_task_abort_asked(task); /* an abort drops it */
     kio_poll answer;
 
+    if (!(task->flags & KI_TASK_HOOKED))
+        return poll(w, task, how);
+    if (is_poll)
+        ki_hook_poll(w->sched->hooks.on_poll_begin, task, waited, w->sched->hooks.arg);
+    answer = poll(w, task, how);
+    if (is_poll)
+        ki_hook_poll(w->sched->hooks.on_poll_end, task, waited, w->sched->hooks.arg);
+    if (answer == KIO_READY)
+        ki_hook_end(&w->sched->hooks, task, *how == KI_JOIN_ABORTED);
+    return answer;
+}
+
+static KIO_COLD kio_poll poll_observed(struct ki_worker *w, struct ki_task *task, uintptr_t *how)
+{
+    int64_t *stamp = ki_task_stamp_of(task);
+    int64_t queued, start;
+    kio_poll answer;
+
+    if (!(task->flags & KI_TASK_STAMPED))
+        return poll_hooked(w, task, -1, how);
+    queued = ki_bare_load_relaxed(stamp); /* the queue published it */
+    start = ki_clock_now();
     if (queued)
         ki_times_add(&w->times->latency, start - queued);
     ki_bare_store_relaxed(stamp, 0); /* a wake from now on is another one */
-    answer = poll(w, task, how);
+    answer = poll_hooked(w, task, queued ? start - queued : -1, how);
     ki_times_add(&w->times->poll, ki_clock_now() - start);
     return answer;
 }
 
 kio_poll ki_worker_poll(struct ki_worker *w, struct ki_task *task, uintptr_t *how)
 {
-    if (kio_unlikely_(task->flags & KI_TASK_STAMPED))
-        return poll_timed(w, task, how);
+    if (kio_unlikely_(task->flags & KI_TASK_OBSERVED))
+        return poll_observed(w, task, how);
     return poll(w, task, how);
 }
-
 
 void ki_worker_drop(struct ki_task *task)
 {
@@ -124,4 +152,6 @@ void ki_worker_drop(struct ki_task *task)
     ki_here.task_name = ki_task_name(task);
     kio_drop_(f);
     ki_here_root(NULL);
+    if (task->flags & KI_TASK_HOOKED)
+        ki_hook_end(&ki_chunk_of(task)->sched->hooks, task, true);
 }

@@ -64,6 +64,8 @@ struct ki_worker {
     ki_atomic(uint64_t) stolen;
     ki_atomic(uint64_t) parks;  /* times it slept */
     ki_atomic(uint64_t) turns;  /* times it looked at timers and I/O */
+    ki_atomic(uint64_t) forced; /* polls that ended because the budget was used up */
+    ki_atomic(int) thread;      /* that runs it, or did last: the kernel's id; 0: none yet */
     struct ki_times *times;     /* NULL: not measured */
     struct ki_watched watched;
 };
@@ -98,6 +100,20 @@ static inline void ki_count(ki_atomic(uint64_t) *counter)
 static inline void ki_count_more(ki_atomic(uint64_t) *counter, uint64_t more)
 {
     ki_store_relaxed(counter, ki_load_relaxed(counter) + more); /* as ki_count */
+}
+
+/* Owner only: a task has ended. release: pairs with who adds up whether all have (runtime/drain.c):
+ * whoever sees this count sees every spawn that the task counted. */
+static inline void ki_count_ended(struct ki_worker *w)
+{
+    ki_store_release(&w->ended, ki_load_relaxed(&w->ended) + 1);
+}
+
+/* Owner only: the task goes back to the queue. Was that because its budget is used up? */
+static inline void ki_count_forced(struct ki_worker *w)
+{
+    if (w->run.budget <= 0)
+        ki_count(&w->forced);
 }
 
 /* False: the runtime is gone, do nothing (and do not leave). */
@@ -187,6 +203,8 @@ void *ki_multi_step_aside(struct ki_worker *w, void *(*fn)(void *), void *arg);
 /* Queued tasks of a worker; and those from outside, waiting and so far. Any thread. */
 size_t ki_multi_depth(struct ki_worker *w);
 void ki_multi_injected(struct ki_sched *sched, size_t *depth, uint64_t *pushed);
+/* Of workers and spares, as ki_multi_each visits them. */
+unsigned ki_multi_index(const struct ki_worker *w);
 /* Spares that stand in now, or are about to. */
 unsigned ki_multi_spares(struct ki_sched *sched);
 
@@ -245,5 +263,6 @@ KIO_MUST_USE int ki_current_ask(struct ki_sched *sched, void (*fn)(void *), void
 /* The pool of schedulers. */
 KIO_MUST_USE struct ki_sched *ki_sched_get(enum kio_flavor flavor);
 void ki_sched_put(struct ki_sched *sched);
+void ki_scheds_forked(void); /* in a forked child: the pool is begun anew */
 
 #endif

@@ -37,12 +37,15 @@ static bool join_running(struct ki_multi *m)
     return true;
 }
 
-static void hand_on_queue(struct mworker *w)
+/* Of a spare that retires. Its timers stay in its wheel, for the others: but the alarm is set by who goes
+ * to sleep, and who sleeps already knows nothing of those it armed last. So one comes back and sets it. */
+static void hand_on(struct mworker *w)
 {
     struct ki_task *task;
 
     while ((task = take_lifo(w)) || (task = ki_queue_pop(&w->queue)))
         push_foreign(w->multi, task);
+    notify(w->multi, true);
 }
 
 static bool start_spare(struct ki_multi *m);
@@ -70,7 +73,7 @@ static void spare_main(struct ki_job *job)
         if (is_ending(m))
             m->base.park->unpark(m->base.park); /* as worker_main */
         else
-            hand_on_queue(w);
+            hand_on(w);
         ki_mworker_leave(w);
         ki_mworker_end(w);
     }

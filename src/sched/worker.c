@@ -312,9 +312,20 @@ bool ki_multi_has_work(struct ki_multi *m)
     return false;
 }
 
+/* True: the hook woke or spawned something (tokio #7835), so that the worker makes its turn (#8222) and
+ * does not sleep. Its own slot counts: nobody else would look there. */
+static KIO_COLD bool ask_park_hook(struct mworker *w)
+{
+    struct ki_multi *m = w->multi;
+
+    m->base.hooks.on_park(m->base.hooks.arg);
+    return ki_load_relaxed(&w->lifo) || ki_multi_has_work(m); /* only this worker fills its slot */
+}
+
 static struct ki_task *sleep_until_woken(struct mworker *w, bool searching)
 {
     struct ki_multi *m = w->multi;
+    bool sleepless = false;
     bool may_sleep;
 
     if (m->base.watch)
@@ -324,11 +335,11 @@ static struct ki_task *sleep_until_woken(struct mworker *w, bool searching)
     if (may_sleep)
         ki_count(&w->w.parks);
     if (may_sleep && m->base.hooks.on_park)
-        m->base.hooks.on_park(m->base.hooks.arg);
+        sleepless = ask_park_hook(w);
     /* As long as somebody is awake, the sleepers look after it every beat. */
     if (may_sleep && ki_load_relaxed(&m->idle.sleepers) < m->count)
         m->base.park->alarm(m->base.park, KI_BEAT_NS);
-    turn(w, may_sleep ? w->sleep_ns : 0);
+    turn(w, may_sleep && !sleepless ? w->sleep_ns : 0);
     if (ki_idle_leave(&m->idle))
         m->base.park->alarm(m->base.park, KI_BEAT_NS);
     if (may_sleep && m->base.hooks.on_unpark)
@@ -406,10 +417,12 @@ static void run_task(struct mworker *w, struct ki_task *task)
         task_to_over(task);
         ki_task_over(task, how, &w->w.nest);
     } else if (w->w.run.yielded) {
+        ki_count_forced(&w->w);
         task_to_notified(task);
         push_back(w, task);
         share(w);
     } else if (!task_to_idle(task)) {
+        ki_count_forced(&w->w);
         push_back(w, task);
         share(w);
     }
@@ -432,7 +445,7 @@ static void drop_task(struct ki_task *task, void *arg)
     if (!(ki_load_acquire(&task->state) & KI_TASK_LIVE))
         return;
     ki_worker_drop(task);
-    ki_count(&w->w.ended);
+    ki_count_ended(&w->w);
     ki_store_release(&task->state, 0);
     ki_task_over(task, KI_JOIN_ABORTED, &w->w.nest);
 }
@@ -460,7 +473,8 @@ void ki_mworker_begin(struct mworker *w, const char *stack_base)
     struct ki_multi *m = w->multi;
 
     ki_worker_here = &w->w;
-    ki_here = (struct ki_here){ .stack_base = stack_base };
+    ki_store_relaxed(&w->w.thread, ki_thread_id()); /* for metrics */
+    ki_here_set((struct ki_here){ .stack_base = stack_base });
     show_here(w, &ki_here);
     m->config.on_thread(m->config.arg, w->w.driver, true);
     if (m->base.watch)
@@ -475,7 +489,7 @@ void ki_mworker_end(struct mworker *w)
         ki_watch_end(m->base.watch, &w->w.watched);
     m->config.on_thread(m->config.arg, w->w.driver, false);
     show_here(w, NULL);
-    ki_here = (struct ki_here){ 0 };
+    ki_here_set((struct ki_here){ 0 });
     ki_worker_here = NULL;
 }
 
@@ -524,6 +538,11 @@ size_t ki_multi_depth(struct ki_worker *base)
     struct mworker *w = mworker_of(base);
 
     return ki_queue_len(&w->queue) + (ki_load_relaxed(&w->lifo) != NULL); /* a statistic */
+}
+
+unsigned ki_multi_index(const struct ki_worker *w)
+{
+    return ((const struct mworker *)w)->index; /* its first member */
 }
 
 void ki_multi_injected(struct ki_sched *sched, size_t *depth, uint64_t *pushed)

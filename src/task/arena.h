@@ -88,8 +88,8 @@ void ki_arena_trim(struct ki_arena *arena);
 /* Calls visit for every slot ever carved, live or not. Those carved meanwhile may be left out. */
 void ki_arena_each(struct ki_arena *arena, void (*visit)(struct ki_task *, void *), void *arg);
 
-/* Whether tasks made from now on are KI_TASK_STAMPED; while there are none. */
-void ki_arena_stamp(struct ki_arena *arena, bool on);
+/* Whether tasks made from now on are KI_TASK_STAMPED, KI_TASK_HOOKED; while there are none. */
+void ki_arena_observe(struct ki_arena *arena, bool stamped, bool hooked);
 
 /* The chunk of a task; NULL: its memory was given back. */
 static inline struct ki_chunk *ki_chunk_of(const struct ki_task *task)

@@ -33,14 +33,17 @@ int kio_task_set_name(const char *name)
 
     if (!task)
         return -EINVAL;
-    extra = ki_mem_zalloc(sizeof *extra + strlen(name));
+    extra = ki_task_extra_new(name);
     if (!extra)
         return -ENOMEM;
-    strcpy(extra->name, name);
     sched = ki_chunk_of(task)->sched;
     ki_lock(&sched->look, KI_RANK_RUNTIME);
     old = task->extra;
-    extra->tracker = old ? old->tracker : NULL;
+    if (old) {
+        extra->tracker = old->tracker;
+        extra->spawned = old->spawned;
+        extra->function = old->function;
+    }
     task->extra = extra;
     ki_unlock(&sched->look, KI_RANK_RUNTIME);
     ki_here.task_name = ki_task_name(task);
@@ -103,6 +106,36 @@ struct kio_yield *kio_yield_now(struct kio_yield *slot)
     kio_vacate_(&slot->kio);
     slot->kio = (kio_future){ .type = &yield_type };
     return slot;
+}
+
+/* ---- budget ------------------------------------------------------------------------------- */
+
+static kio_poll consume_poll(kio_future *f, kio_context *cx)
+{
+    f->state = f;
+    if (!kio_coop_may_(cx))
+        return KIO_PENDING;
+    kio_coop_did_(cx);
+    kio_finish(f);
+    return KIO_READY;
+}
+
+static const kio_future_type consume_type = {
+    .name = "kio_consume_budget",
+    .size = sizeof(struct kio_consume_budget),
+    .poll = consume_poll,
+};
+
+struct kio_consume_budget *kio_consume_budget(struct kio_consume_budget *slot)
+{
+    kio_vacate_(&slot->kio);
+    slot->kio = (kio_future){ .type = &consume_type };
+    return slot;
+}
+
+bool kio_has_budget(void)
+{
+    return !running_task() || ki_worker_here->run.budget > 0;
 }
 
 /* ---- unconstrained ------------------------------------------------------------------------ */

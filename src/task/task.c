@@ -4,6 +4,8 @@
 #include "../base/clock.h"
 #include "../base/mem.h"
 
+#include <string.h>
+
 /* Ids are taken from here a thousand at a time. Relaxed: only uniqueness matters. */
 static ki_atomic(uint64_t) next_ids = 1;
 
@@ -79,10 +81,19 @@ void ki_task_stamp_slow(struct ki_task *task)
         ki_bare_store_relaxed(stamp, ki_clock_now());
 }
 
-void ki_arena_stamp(struct ki_arena *arena, bool on)
+void ki_arena_observe(struct ki_arena *arena, bool stamped, bool hooked)
 {
-    arena->stamp_size = on ? sizeof(int64_t) : 0;
-    arena->task_flags = on ? KI_TASK_STAMPED : 0;
+    arena->stamp_size = stamped ? sizeof(int64_t) : 0;
+    arena->task_flags = (stamped ? KI_TASK_STAMPED : 0) | (hooked ? KI_TASK_HOOKED : 0);
+}
+
+struct ki_task_extra *ki_task_extra_new(const char *name)
+{
+    struct ki_task_extra *extra = ki_mem_zalloc(sizeof *extra + strlen(name));
+
+    if (extra)
+        strcpy(extra->name, name);
+    return extra;
 }
 
 const char *ki_task_name(const struct ki_task *task)

@@ -63,10 +63,14 @@
 #define KI_TASK_BOXED    1u /* the frame is an allocation of its own; the slot holds its address */
 #define KI_TASK_STAMPED  4u /* the slot ends with the time at which it was queued: sched/times.h */
 #define KI_TASK_BLOCKING 2u /* runs on the blocking pool, is never polled */
+#define KI_TASK_HOOKED   8u /* its runtime has hooks for tasks: sched/hooks.h */
+#define KI_TASK_OBSERVED (KI_TASK_STAMPED | KI_TASK_HOOKED)
 
 /* name: swapped under ki_sched.look, so that a dump may read it while the task runs. */
 struct ki_task_extra {
     struct kio_tracker_ *tracker; /* NULL: in none */
+    const struct kio_place *spawned;  /* hooked: where; NULL: not known */
+    const kio_future_type *function;  /* hooked: what was spawned; NULL: as the frame's */
     char name[1]; /* and more; "": none */
 };
 
@@ -166,6 +170,9 @@ void ki_task_over(struct ki_task *task, uintptr_t how, struct ki_nest *nest);
 
 /* Given by the scheduler: where its tasks' memory is. */
 struct ki_arena *ki_sched_arena(struct ki_sched *sched);
+
+/* An extra with this name, "": none; NULL: no memory. */
+KIO_MUST_USE struct ki_task_extra *ki_task_extra_new(const char *name);
 
 /* NULL, or text that lives until the task is renamed or ends. */
 const char *ki_task_name(const struct ki_task *task);

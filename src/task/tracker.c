@@ -127,7 +127,7 @@ size_t kio_task_tracker_len(const struct kio_task_tracker *tracker)
 
 static struct ki_task_extra *extra_for(struct kio_tracker_ *t)
 {
-    struct ki_task_extra *extra = ki_mem_zalloc(sizeof *extra);
+    struct ki_task_extra *extra = ki_task_extra_new("");
 
     if (extra) {
         extra->tracker = t;

@@ -440,6 +440,192 @@ static void a_shutdown_waits_for_what_blocks(void **state)
     assert_int_equal(ki_load_seq_cst(&drops), 51);
 }
 
+/* ---- regressions -------------------------------------------------------------------------- */
+
+/* A spare armed a timer in its last poll, when the worker slept already, and retired: nobody set the alarm. */
+static ki_atomic(bool) may_go_on;
+
+struct arms_late {
+    async_fn(void);
+    struct kio_sleep nap;
+};
+
+async(arms_late)
+{
+    async_begin;
+    ki_store_seq_cst(&arrived, 1);
+    while (!ki_load_seq_cst(&may_go_on))
+        nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+    /* The worker has nothing to do now: it falls asleep meanwhile, and no beat wakes it. */
+    for (int i = 0; i < 30; i++)
+        nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+    await(kio_sleep(&self->nap, 5 * KIO_MS));
+    ki_store_seq_cst(&arrived, 2);
+    async_return();
+}
+
+struct leaves_a_spare_behind {
+    async_fn(void);
+    int one;
+};
+
+async(leaves_a_spare_behind)
+{
+    async_begin;
+    kio_spawn(NULL, arms_late);
+    self->one = 1;
+    kio_block_in_place(wait_until_arrived, &self->one); /* until the spare polls it */
+    async_return();
+}
+
+static void a_timer_that_a_spare_armed_last_fires_though_it_retires(void **state)
+{
+    (void)state;
+    ki_store_seq_cst(&may_go_on, false);
+    run(leaves_a_spare_behind);
+    ki_store_seq_cst(&may_go_on, true);
+    while (ki_load_seq_cst(&arrived) < 2)
+        nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+    until_spares_are(0);
+}
+
+/* tokio #7879, #6999, #7216: what had yielded, or been woken, before the worker blocked was not run until
+ * it went on. */
+struct blocks_for_others {
+    async_fn(void);
+    int count, i;
+    struct kio_join_handle h[4];
+    struct kio_yield y;
+};
+
+async(blocks_for_others)
+{
+    async_begin;
+    for (self->i = 0; self->i < 4; self->i++)
+        kio_spawn(&self->h[self->i], yielder, .turns = self->i);
+    await(kio_yield_now(&self->y)); /* some have yielded by now, some have not begun */
+    self->count = 4;
+    kio_block_in_place(wait_until_arrived, &self->count);
+    async_return();
+}
+
+static void what_had_yielded_runs_while_the_worker_blocks_7879(void **state)
+{
+    (void)state;
+    run(blocks_for_others);
+    assert_int_equal(ki_load_seq_cst(&arrived), 4);
+}
+
+/* A waker of a foreign executor, left in a yield before the worker blocks, is told at once. */
+static void told(struct kio_wakeable *self)
+{
+    (void)self;
+    ki_fetch_add_seq_cst(&arrived, 1);
+}
+
+static const kio_waker_type told_type = { .name = "told", .wake = told };
+
+struct yields_by_hand {
+    async_fn(void);
+    struct kio_yield y;
+};
+
+async(yields_by_hand)
+{
+    static struct kio_wakeable wakeable = { &told_type };
+    kio_context own;
+    int one = 1;
+
+    async_begin;
+    kio_context_init(&own, (kio_waker){ &wakeable });
+    async_let(kio_yield_now(&self->y));
+    assert_int_equal(kio_future_poll(&self->y.kio, &own), KIO_PENDING);
+    kio_block_in_place(wait_until_arrived, &one);
+    async_return();
+}
+
+static void a_yield_polled_by_hand_has_woken_before_the_worker_blocks_7879(void **state)
+{
+    (void)state;
+    run(yields_by_hand);
+    assert_int_equal(ki_load_seq_cst(&arrived), 1);
+}
+
+/* tokio #5239: blocking in place again, in a task of block_on inside. */
+struct blocks_inside {
+    async_fn(int);
+    int depth;
+};
+
+async_declare(blocks_inside);
+
+static void *block_deeper(void *arg)
+{
+    *(int *)arg = run(blocks_inside, .depth = *(int *)arg - 1) + 1;
+    return arg;
+}
+
+async(blocks_inside)
+{
+    async_begin;
+    if (self->depth)
+        kio_block_in_place(block_deeper, &self->depth);
+    async_return(self->depth);
+}
+
+static void blocking_in_place_nests_through_block_on_5239(void **state)
+{
+    (void)state;
+    for (int i = 0; i < amount(100); i++)
+        assert_int_equal(run(blocks_inside, .depth = 3), 3);
+}
+
+/* Inside: a runtime of its own, a yield, a lock more often than the budget; after it: a yield. */
+struct locks {
+    async_fn(int);
+    struct kio_mutex mutex;
+    struct kio_lock lock;
+    int i;
+};
+
+async(locks)
+{
+    async_begin;
+    for (self->i = 0; self->i < 129; self->i++) {
+        await(kio_lock(&self->lock, &self->mutex));
+        kio_unlock(&self->lock);
+    }
+    async_return(self->i);
+}
+
+static void *yield_and_lock(void *arg)
+{
+    kio_block_on(yielder, .turns = 3);
+    run(yielder, .turns = 3);
+    assert_int_equal(run(locks), 129);
+    return arg;
+}
+
+struct yields_after {
+    async_fn(void);
+    struct kio_yield y;
+};
+
+async(yields_after)
+{
+    async_begin;
+    kio_block_in_place(yield_and_lock, NULL);
+    await(kio_yield_now(&self->y));
+    async_return();
+}
+
+static void inside_and_after_it_one_may_yield(void **state)
+{
+    (void)state;
+    run(yields_after);
+    assert_int_equal(ki_load_seq_cst(&arrived), 2);
+}
+
 #define ONE(test) cmocka_unit_test_setup_teardown(test, open_one, rt_close)
 #define TWO(test) cmocka_unit_test_setup_teardown(test, open_two, rt_close)
 
@@ -459,6 +645,11 @@ int main(void)
         TWO(nothing_is_lost_among_spares_that_come_and_go),
         ONE(a_shutdown_waits_for_what_blocks),
         TWO(a_shutdown_waits_for_what_blocks),
+        ONE(a_timer_that_a_spare_armed_last_fires_though_it_retires),
+        ONE(what_had_yielded_runs_while_the_worker_blocks_7879),
+        ONE(a_yield_polled_by_hand_has_woken_before_the_worker_blocks_7879),
+        ONE(blocking_in_place_nests_through_block_on_5239),
+        ONE(inside_and_after_it_one_may_yield),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

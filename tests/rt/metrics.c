@@ -407,7 +407,58 @@ async(opens, opens_drop)
     assert_int_equal(metrics().fds, 2);
     kio_close(&self->in);
     assert_int_equal(metrics().fds, 1);
+    assert_int_equal(metrics().fds_registered, 2);
     async_return();
+}
+
+struct writes_later {
+    async_fn(void);
+    int fd;
+    struct kio_sleep nap;
+};
+
+async(writes_later)
+{
+    async_begin;
+    await(kio_sleep(&self->nap, 2 * KIO_MS));
+    assert_int_equal(metrics().io_events, 0); /* nothing came yet */
+    assert_int_equal(write(self->fd, "x", 1), 1);
+    async_return();
+}
+
+struct waits_for_byte {
+    async_fn(void);
+    struct kio_stream in;
+    struct kio_read read;
+    int fds[2];
+    char byte;
+    struct writes_later later;
+    struct kio_join both;
+};
+
+static void waits_for_byte_drop(struct waits_for_byte *self)
+{
+    kio_close(&self->in);
+    close(self->fds[1]);
+}
+
+async(waits_for_byte, waits_for_byte_drop)
+{
+    async_begin;
+    assert_int_equal(pipe(self->fds), 0);
+    assert_int_equal(kio_stream_open(&self->in, self->fds[0]), 0);
+    await(kio_join(&self->both, kio_read(&self->read, &self->in, &self->byte, 1),
+                   async_call(&self->later, writes_later, .fd = self->fds[1])));
+    async_return();
+}
+
+static void events_of_fds_are_counted(void **state)
+{
+    (void)state;
+    run(waits_for_byte);
+    assert_int_equal(metrics().io_events, 1);
+    assert_int_equal(metrics().fds_registered, 1);
+    assert_int_equal(metrics().fds, 0);
 }
 
 static void fds_are_counted_while_they_are_open(void **state)
@@ -661,6 +712,7 @@ static void the_text_says_what_was_counted(void **state)
     assert_true(total("kioto_tasks_ended_total") == (double)m.tasks_ended);
     assert_true(total("kioto_tasks_alive") == 0);
     assert_true(total("kioto_worker_polls_total") == (double)m.polls);
+    assert_true(total("kioto_worker_forced_yields_total") == (double)m.forced_yields);
     assert_true(total("kioto_worker_parks_total") == (double)m.parks);
     assert_true(total("kioto_worker_turns_total") == (double)m.turns);
     assert_true(total("kioto_worker_steals_total") == (double)m.steals);
@@ -677,6 +729,8 @@ static void the_text_says_what_was_counted(void **state)
                                                           "kioto_blocking_jobs_total",
                                                           "kioto_timers",
                                                           "kioto_fds",
+                                                          "kioto_fds_registered_total",
+                                                          "kioto_io_events_total",
                                                           "kioto_stuck_polls_total",
                                                           NULL };
          *name; name++)
@@ -858,7 +912,8 @@ RT_MAIN(RT(spawned_ended_and_polls_balance), RT(the_workers_shares_add_up),
         RT(what_is_stolen_is_counted), RT(tasks_from_other_threads_are_counted),
         RT(sleeps_of_workers_are_counted),
         cmocka_unit_test_setup_teardown(the_pool_is_counted, open_two_jobs, rt_close),
-        RT(fds_are_counted_while_they_are_open), ONE(a_spare_counts_as_a_further_worker),
+        RT(fds_are_counted_while_they_are_open), RT(events_of_fds_are_counted),
+        ONE(a_spare_counts_as_a_further_worker),
         cmocka_unit_test(buckets_double_from_a_microsecond),
         TIMED(every_poll_and_every_wait_is_measured), TIMED(large_and_small_tasks_are_measured),
         RT(the_text_says_what_was_counted), TIMED(the_text_has_the_histograms),

@@ -2,6 +2,7 @@
 #include "support/rt.h"
 
 #include <sched.h>
+#include <unistd.h>
 
 static ki_atomic(int) ran;
 
@@ -94,6 +95,95 @@ static void a_timer_of_a_stuck_worker_fires_on_another(void **state)
     assert_int_equal(run(stuck_timer), 1);
 }
 
+/* tokio #4730: the worker that had fetched the events blocked in a task that they woke, and nobody looked at
+ * the driver any more. Here whoever sleeps sleeps in it. */
+struct piped {
+    int fds[2];
+    struct kio_stream in, out;
+};
+
+static void piped_open(struct piped *p)
+{
+    assert_int_equal(pipe(p->fds), 0);
+    assert_int_equal(kio_stream_open(&p->in, p->fds[0]), 0);
+    assert_int_equal(kio_stream_open(&p->out, p->fds[1]), 0);
+}
+
+static void piped_close(struct piped *p)
+{
+    kio_close(&p->in);
+    kio_close(&p->out);
+}
+
+struct blocks_after_event {
+    async_fn(void);
+    struct piped *first, *second;
+    struct kio_read read;
+    char byte;
+};
+
+async(blocks_after_event)
+{
+    async_begin;
+    await(kio_read(&self->read, &self->first->in, &self->byte, 1));
+    assert_int_equal(write(self->second->fds[1], "y", 1), 1);
+    while (!ki_load_seq_cst(&ran)) /* until the other has read that */
+        sched_yield();
+    async_return();
+}
+
+struct reads_second {
+    async_fn(void);
+    struct piped *second;
+    struct kio_read read;
+    char byte;
+};
+
+async(reads_second)
+{
+    async_begin;
+    await(kio_read(&self->read, &self->second->in, &self->byte, 1));
+    ki_fetch_add_seq_cst(&ran, 1);
+    async_return();
+}
+
+struct pipes {
+    async_fn(int);
+    struct piped first, second;
+    struct kio_join_handle bad, good;
+    struct kio_sleep nap;
+};
+
+static void pipes_drop(struct pipes *self)
+{
+    piped_close(&self->first);
+    piped_close(&self->second);
+}
+
+async(pipes, pipes_drop)
+{
+    async_begin;
+    ki_store_seq_cst(&ran, 0);
+    piped_open(&self->first);
+    piped_open(&self->second);
+    kio_spawn(&self->bad, blocks_after_event, .first = &self->first, .second = &self->second);
+    kio_spawn(&self->good, reads_second, .second = &self->second);
+    await(kio_sleep(&self->nap, 20 * KIO_MS)); /* both workers sleep */
+    assert_int_equal(write(self->first.fds[1], "x", 1), 1);
+    await(&self->good);
+    await(&self->bad);
+    async_return(ki_load_seq_cst(&ran));
+}
+
+static void who_blocks_after_an_event_does_not_keep_the_driver_4730(void **state)
+{
+    (void)state;
+    if (rt_flavor == KIO_CURRENT_THREAD)
+        skip();
+    assert_int_equal(run(pipes), 1);
+}
+
 RT_MAIN(RT(the_lifo_slot_of_a_stuck_worker_is_taken_by_another),
         RT(the_queue_of_a_stuck_worker_is_taken_by_another),
-        RT(a_timer_of_a_stuck_worker_fires_on_another))
+        RT(a_timer_of_a_stuck_worker_fires_on_another),
+        RT(who_blocks_after_an_event_does_not_keep_the_driver_4730))

@@ -139,6 +139,34 @@ static void an_aborted_task_is_dropped_and_says_so(void **state)
     assert_int_equal(ki_load_seq_cst(&drops), 2);
 }
 
+/* tokio #3964: the drop of the handle took the abort back. */
+struct abort_and_drop {
+    async_fn(void);
+    struct kio_join_handle h;
+    struct kio_yield y;
+    bool begun;
+};
+
+async(abort_and_drop)
+{
+    async_begin;
+    kio_spawn(&self->h, forever);
+    if (self->begun)
+        await(kio_yield_now(&self->y));
+    kio_abort(&self->h);
+    kio_drop(&self->h);
+    async_return();
+}
+
+static void an_abort_holds_when_the_handle_is_dropped_3964(void **state)
+{
+    (void)state;
+    run(abort_and_drop);
+    run(abort_and_drop, .begun = true);
+    assert_int_equal(kio_runtime_drain(rt, -1), 0); /* they end though nobody joins them */
+    assert_int_equal(ki_load_seq_cst(&drops), 2);
+}
+
 struct late_abort {
     async_fn(int);
     struct kio_join_handle h;
@@ -735,7 +763,8 @@ static void every_allocation_of_a_runtime_may_fail(void **state)
 }
 
 RT_MAIN(RT(a_handle_gives_the_result), RT(ten_thousand_tasks_are_joined),
-        RT(an_aborted_task_is_dropped_and_says_so), RT(an_ended_task_keeps_its_result),
+        RT(an_aborted_task_is_dropped_and_says_so),
+        RT(an_abort_holds_when_the_handle_is_dropped_3964), RT(an_ended_task_keeps_its_result),
         RT(a_dropped_handle_lets_the_task_go_on),
         RT(a_task_does_not_run_inside_the_spawn_on_current_thread),
         RT(a_large_task_lies_in_an_allocation_of_its_own),

@@ -87,6 +87,44 @@ static void a_thief_takes_half_the_oldest_first(void **state)
     ki_queue_free(&from);
 }
 
+/* tokio #5041: indices that wrapped were taken for others. Every operation across their end. */
+static void indices_wrap(void **state)
+{
+    struct ki_queue q, other;
+
+    (void)state;
+    assert_int_equal(ki_queue_init(&q), 0);
+    assert_int_equal(ki_queue_init(&other), 0);
+    for (uint32_t before = 1; before < 2 * KI_QUEUE_MIN; before += 37) {
+        uint32_t start = 0u - before;
+
+        ki_store_relaxed(&q.head, start);
+        ki_store_relaxed(&q.tail, start);
+        q.head_seen = start;
+        for (uint32_t i = 0; i < 3 * KI_QUEUE_MIN; i++) /* the ring grows on its way over the end */
+            assert_true(ki_queue_push(&q, &tasks[i]));
+        assert_int_equal(ki_queue_len(&q), 3 * KI_QUEUE_MIN);
+        for (uint32_t i = 0; i < KI_QUEUE_MIN; i++)
+            assert_ptr_equal(ki_queue_pop(&q), &tasks[i]);
+        for (uint32_t i = KI_QUEUE_MIN; ki_queue_len(&q); i += KI_QUEUE_STEAL) {
+            uint32_t half = (ki_queue_len(&q) + 1) / 2;
+
+            if (half < KI_QUEUE_STEAL) { /* the rest one by one */
+                for (; ki_queue_len(&q); i++)
+                    assert_ptr_equal(ki_queue_pop(&q), &tasks[i]);
+                break;
+            }
+            assert_ptr_equal(ki_queue_steal(&other, &q), &tasks[i]);
+            for (uint32_t k = 1; k < KI_QUEUE_STEAL; k++)
+                assert_ptr_equal(ki_queue_pop(&other), &tasks[i + k]);
+            assert_null(ki_queue_pop(&other));
+        }
+        assert_null(ki_queue_pop(&q));
+    }
+    ki_queue_free(&q);
+    ki_queue_free(&other);
+}
+
 /* ---- threads ------------------------------------------------------------------------------ */
 
 static struct ki_queue shared;
@@ -162,6 +200,7 @@ int main(void)
         cmocka_unit_test(a_full_ring_doubles_and_keeps_the_order),
         cmocka_unit_test(without_memory_a_full_ring_takes_no_more),
         cmocka_unit_test(a_thief_takes_half_the_oldest_first),
+        cmocka_unit_test(indices_wrap),
         cmocka_unit_test(every_task_is_taken_once_while_the_ring_grows),
     };
 
