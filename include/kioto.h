@@ -6,6 +6,7 @@
 #include "kioto/channel.h"
 #include "kioto/combine.h"
 #include "kioto/debug.h"
+#include "kioto/delay_queue.h"
 #include "kioto/io.h"
 #include "kioto/iter.h"
 #include "kioto/join_set.h"
