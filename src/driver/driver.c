@@ -48,6 +48,14 @@ bool ki_timer_rearm(struct kio_timer_ *t, kio_waker waker)
 
     if (!d)
         return false;
+    if (kio_unlikely_(ki_driver_here && ki_driver_here->all != d->all)) {
+        old = ki_timer_take(t);
+        if (!old.to)
+            return false;
+        ki_timer_arm(ki_driver_here, t, waker);
+        kio_waker_drop(old);
+        return true;
+    }
     lock(d);
     armed = t->driver != NULL;
     if (armed && !kio_waker_will_wake(t->waker, waker)) {
@@ -373,15 +381,34 @@ struct ki_driver *ki_drivers_more(struct ki_drivers *all)
     return d;
 }
 
+/* What is still armed belongs to futures that are not the runtime's: they look again, and arm their
+ * timers where they are polled. */
+static void leave_orphans(struct ki_driver *d)
+{
+    struct kio_timer_ *t;
+
+    while ((t = ki_wheel_any(&d->wheel))) {
+        kio_waker waker = t->waker;
+
+        t->waker.to = NULL;
+        t->prev = &t->next; /* see ki_timer_is_orphan */
+        ki_bare_store_release(&t->driver, NULL); /* as in fire */
+        kio_waker_wake(waker);
+    }
+}
+
 void ki_drivers_free(struct ki_drivers *all)
 {
     struct ki_driver *d = all ? ki_load_relaxed(&all->more) : NULL; /* nobody else is left */
 
     if (!all)
         return;
+    for (unsigned i = 0; i < all->count; i++)
+        leave_orphans(&all->each[i]);
     while (d) {
         struct ki_driver *older = d->older;
 
+        leave_orphans(d);
         ki_mem_free(d);
         d = older;
     }

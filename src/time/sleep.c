@@ -22,7 +22,10 @@ static kio_poll sleep_poll(kio_future *f, kio_context *cx)
     if (f->state == &armed_state) {
         if (ki_timer_rearm(&self->timer, cx->waker))
             return KIO_PENDING;
-    } else {
+        if (kio_unlikely_(ki_timer_is_orphan(&self->timer)))
+            f->state = NULL;
+    }
+    if (f->state != &armed_state) {
         struct ki_driver *d = driver_or_guard("kio_sleep");
 
         if (self->timer.deadline_ns > d->clock.now_ns &&
@@ -83,14 +86,16 @@ void kio_sleep_reset(struct kio_sleep *sleep, kio_instant deadline)
         struct ki_driver *d = driver_or_guard("kio_sleep_reset");
         kio_waker waker;
 
-        /* The owner waits on: the waker stays, the timer moves (to this worker's wheel). */
+        /* The owner waits on: the waker stays, the timer moves (to this worker's wheel). Into the past:
+         * it is over, as soon as the owner looks. */
         waker = ki_timer_take(&sleep->timer);
-        sleep->timer.deadline_ns = deadline;
-        if (waker.to) {
+        if (waker.to && deadline > d->clock.now_ns) {
+            sleep->timer.deadline_ns = deadline;
             ki_timer_arm(d, &sleep->timer, waker);
             kio_waker_drop(waker);
             return;
         }
+        kio_waker_wake(waker);
     }
     /* Not started, fired but not polled, or over: it starts anew at its next poll. */
     f->type = &sleep_type;
