@@ -105,7 +105,7 @@ struct paced {
     async_fn(void);
     const int *at;
     int count;
-    bool throttled;
+    bool throttled, repeats;
     kio_instant start;
     struct timetable body;
     struct kio_iter_generator values;
@@ -124,6 +124,8 @@ async(paced)
                        .count = self->count, .start = self->start);
     if (self->throttled)
         kio_iter_throttle(&self->throttle, &self->values, 100 * KIO_MS);
+    else if (self->repeats)
+        kio_iter_timeout_repeating(&self->timeout, &self->values, 100 * KIO_MS);
     else
         kio_iter_timeout(&self->timeout, &self->values, 100 * KIO_MS);
     for (;;) {
@@ -159,6 +161,46 @@ static void timeout_tells_once_for_each_item_and_goes_on(void **state)
     assert_seen(1, 150, -ETIMEDOUT);
     assert_seen(2, 400, 1);
     assert_seen(3, 450, 2);
+}
+
+static void each_late_item_has_a_timeout_of_its_own(void **state)
+{
+    static const int at[] = { 0, 200, 200, 400 };
+
+    (void)state;
+    run(paced, .at = at, .count = 4);
+    assert_int_equal(seen_count, 6);
+    assert_seen(0, 0, 0);
+    assert_seen(1, 100, -ETIMEDOUT);
+    assert_seen(2, 200, 1);
+    assert_seen(3, 200, 2);
+    assert_seen(4, 300, -ETIMEDOUT);
+    assert_seen(5, 400, 3);
+}
+
+static void items_in_time_have_none(void **state)
+{
+    static const int at[] = { 0, 99, 198 };
+
+    (void)state;
+    run(paced, .at = at, .count = 3);
+    assert_int_equal(seen_count, 3);
+    assert_seen(2, 198, 2);
+}
+
+static void a_repeating_timeout_tells_again_and_again(void **state)
+{
+    static const int at[] = { 50, 400, 450 };
+
+    (void)state;
+    run(paced, .at = at, .count = 3, .repeats = true);
+    assert_int_equal(seen_count, 6);
+    assert_seen(0, 50, 0);
+    assert_seen(1, 150, -ETIMEDOUT);
+    assert_seen(2, 250, -ETIMEDOUT);
+    assert_seen(3, 350, -ETIMEDOUT);
+    assert_seen(4, 400, 1);
+    assert_seen(5, 450, 2);
 }
 
 /* ---- chunks ------------------------------------------------------------------------------- */
@@ -214,6 +256,45 @@ static void without_a_limit_only_full_batches_and_the_last_come(void **state)
     assert_int_equal(seen_count, 2);
     assert_seen(0, 2000, 300);
     assert_seen(1, 2010, 103);
+}
+
+struct remainder {
+    async_fn(void);
+    kio_instant start;
+    struct timetable body;
+    struct kio_iter_generator values;
+    struct kio_iter_chunks chunks;
+    struct kio_iter_next next;
+    struct kio_timeout limit;
+    int batch[5];
+    size_t n;
+};
+
+async(remainder)
+{
+    static const int at[] = { 0, 0, 0, 1000 };
+
+    async_begin;
+    self->start = kio_now();
+    kio_iter_generator(&self->values, sizeof(int), &self->body, timetable, .at = at, .count = 4,
+                       .start = self->start);
+    kio_iter_chunks(&self->chunks, &self->values, self->batch, 5, 20 * KIO_MS);
+    await(kio_timeout(&self->limit, 10 * KIO_MS,
+                      kio_iter_next(&self->next, &self->chunks, &self->n)));
+    assert_int_equal(self->limit.out, -ETIMEDOUT);
+    assert_int_equal(kio_iter_chunks_gathered(&self->chunks), 3);
+    assert_int_equal(self->batch[2], 2);
+    await(kio_iter_next(&self->next, &self->chunks, &self->n));
+    assert_int_equal(self->n, 3);
+    assert_int_equal(kio_now() - self->start, 20 * KIO_MS);
+    assert_int_equal(kio_iter_chunks_gathered(&self->chunks), 0);
+    async_return();
+}
+
+static void what_is_gathered_stays_when_the_wait_is_dropped(void **state)
+{
+    (void)state;
+    run(remainder);
 }
 
 /* ---- buffered on tasks' worth of time ----------------------------------------------------- */
@@ -291,8 +372,12 @@ int main(void)
         P(an_interval_of_nothing_is_an_error_and_the_end),
         P(throttle_leaves_a_pause_after_each_item),
         P(timeout_tells_once_for_each_item_and_goes_on),
+        P(each_late_item_has_a_timeout_of_its_own),
+        P(items_in_time_have_none),
+        P(a_repeating_timeout_tells_again_and_again),
         P(a_batch_comes_when_it_is_full_or_its_time_is_over),
         P(without_a_limit_only_full_batches_and_the_last_come),
+        P(what_is_gathered_stays_when_the_wait_is_dropped),
         P(two_are_in_flight_at_once),
     };
 
