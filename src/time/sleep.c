@@ -75,6 +75,9 @@ struct kio_sleep *kio_sleep(struct kio_sleep *slot, kio_duration duration)
 {
     struct ki_driver *d = ki_driver_here;
 
+    /* The bound of now may lie ahead of now, which nothing must not wait for. */
+    if (d && duration <= 0)
+        return kio_sleep_until(slot, d->clock.now_ns);
     return kio_sleep_until(slot, ki_clock_add(d ? ki_driver_now(d) : ki_clock_now(), duration));
 }
 

@@ -435,6 +435,29 @@ static void a_thousand_sleeps_of_nothing_end(void **state)
     assert_int_equal(run(short_sleeps), 1000);
 }
 
+struct nothings {
+    async_fn(void);
+    struct kio_sleep nap;
+};
+
+/* It used to wait for a tick whenever the clock had been read a moment before. */
+async(nothings)
+{
+    async_begin;
+    little_init(&l);
+    for (int i = 0; i < 1000; i++) {
+        assert_int_equal(poll_once(&l, kio_sleep(&self->nap, 0)), KIO_READY);
+        assert_int_equal(poll_once(&l, kio_sleep(&self->nap, -KIO_SEC)), KIO_READY);
+    }
+    async_return();
+}
+
+static void a_sleep_of_nothing_is_over_at_its_first_poll(void **state)
+{
+    (void)state;
+    run(nothings);
+}
+
 /* Wakes itself in every poll: timers must be looked at all the same. */
 struct starve {
     async_fn(int64_t);
@@ -552,6 +575,7 @@ int main(void)
     };
     const struct CMUnitTest real[] = {
         RT(a_thousand_sleeps_of_nothing_end),
+        RT(a_sleep_of_nothing_is_over_at_its_first_poll),
         RT(a_task_that_always_wakes_itself_starves_no_timer),
         RT(sleeps_on_every_worker_are_never_early),
     };
