@@ -17,6 +17,9 @@ function(kioto_program target file)
   target_link_libraries(${target} PRIVATE kioto-flags kioto-static Threads::Threads)
   # The guards in the public macros are compiled into the user's code: they stay on here.
   target_compile_options(${target} PRIVATE -UNDEBUG)
+  if(KIOTO_LTO AND CMAKE_C_COMPILER_ID STREQUAL GNU)
+    target_link_options(${target} PRIVATE -fno-lto) # some seconds each, and only benches are timed
+  endif()
   file(STRINGS ${file} needs_http REGEX "#include <kioto/http.h>")
   if(needs_http AND TARGET kioto-http-static)
     target_link_libraries(${target} PRIVATE kioto-http-static)

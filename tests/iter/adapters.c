@@ -14,7 +14,7 @@ static bool below(void *arg, const void *item)
 
 static const int64_t three = 3, five = 5;
 
-/* ---- filter_map, map_while, skip_while --------------------------------------------------------- */
+/* ---- filter_map, map_while, skip_while ------------------------------------------------------- */
 
 static bool halved(void *arg, const void *in, void *out)
 {
@@ -79,7 +79,7 @@ static void skip_while_gives_all_from_the_first_it_keeps(void **state)
     kio_drop(&rest);
 }
 
-/* ---- each ---------------------------------------------------------------------------------------- */
+/* ---- each ------------------------------------------------------------------------------------ */
 
 static bool add(void *arg, const void *item)
 {
@@ -124,7 +124,7 @@ static void each_folds_until_it_says_no_and_goes_on_after_waiting(void **state)
     kio_rx_drop(&rx);
 }
 
-/* ---- peekable ---------------------------------------------------------------------------------------- */
+/* ---- peekable -------------------------------------------------------------------------------- */
 
 static struct kio_iter_peek peek;
 
@@ -188,7 +188,7 @@ static void a_peek_waits_with_its_source_and_a_dropped_one_takes_nothing(void **
     kio_rx_drop(&rx);
 }
 
-/* ---- zip ----------------------------------------------------------------------------------------------- */
+/* ---- zip ------------------------------------------------------------------------------------- */
 
 static void times(void *arg, const void *a, const void *b, void *out)
 {
@@ -229,7 +229,7 @@ static void zip_pairs_items_and_holds_one_while_the_other_waits(void **state)
     kio_rx_drop(&rx);
 }
 
-/* ---- merge, chain, collect on channels ----------------------------------------------------------------- */
+/* ---- merge, chain, collect on channels ------------------------------------------------------- */
 
 static struct kio_tx tx1, tx2;
 static struct kio_rx rx1, rx2;
@@ -337,7 +337,7 @@ static void collect_is_woken_by_each_item_and_by_the_end(void **state)
     close_two();
 }
 
-/* ---- batches of what is there ------------------------------------------------------------------------------ */
+/* ---- batches of what is there ---------------------------------------------------------------- */
 
 static void a_batch_without_a_wait_has_what_is_there(void **state)
 {
@@ -371,7 +371,7 @@ static void a_batch_without_a_wait_has_what_is_there(void **state)
     close_two();
 }
 
-/* ---- how they end ------------------------------------------------------------------------------------------- */
+/* ---- how they end ---------------------------------------------------------------------------- */
 
 static void pending_never_gives_anything(void **state)
 {
