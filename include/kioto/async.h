@@ -253,29 +253,39 @@ typedef struct kio_waker {
  */
 KIO_API void kio_waker_wake_by_ref(kio_waker waker);
 
+/* NULL: an empty waker, or one of a task whose runtime ended so long ago that its memory was given back
+ * to the kernel and reads as zero. Atomic for that reason; relaxed: it is a constant otherwise. */
+static inline const kio_waker_type *kio_waker_type_of_(kio_waker waker)
+{
+    return waker.to ? __atomic_load_n(&waker.to->type, __ATOMIC_RELAXED) : NULL;
+}
+
 /* kio_waker_clone(waker): one more reference. Threads: any */
 static inline kio_waker kio_waker_clone(kio_waker waker)
 {
-    if (waker.to && waker.to->type->clone)
-        waker.to->type->clone(waker.to);
+    const kio_waker_type *type = kio_waker_type_of_(waker);
+
+    if (type && type->clone)
+        type->clone(waker.to);
     return waker;
 }
 
 /* kio_waker_drop(waker): gives a reference back; of an empty waker: nothing. Threads: any */
 static inline void kio_waker_drop(kio_waker waker)
 {
-    if (waker.to && waker.to->type->drop)
-        waker.to->type->drop(waker.to);
+    const kio_waker_type *type = kio_waker_type_of_(waker);
+
+    if (type && type->drop)
+        type->drop(waker.to);
 }
 
 /* kio_waker_wake(waker): wakes and drops; of an empty waker: nothing. Threads: any */
 static inline void kio_waker_wake(kio_waker waker)
 {
-    const kio_waker_type *type;
+    const kio_waker_type *type = kio_waker_type_of_(waker); /* what is not counted may go with the wake */
 
-    if (!waker.to)
+    if (!type)
         return;
-    type = waker.to->type; /* what is not counted may be gone after the wake */
     type->wake(waker.to);
     if (type->drop)
         type->drop(waker.to);
