@@ -1,16 +1,12 @@
 #include "waker.h"
 
-/* The type is read atomically: a wake may come so late that the memory of the task it is for was
- * given back to the kernel, and reads as zero, or is being set up for a new task (with the same
- * type: memory that held a task header never holds anything else there). Relaxed: the type is a
- * constant; the wake function orders what follows. */
+/* A wake may come so late that the memory of the task it is for was given back to the kernel, or is
+ * being set up for a new task (with the same type: memory that held a task header never holds
+ * anything else there). The wake function orders what follows. */
 void kio_waker_wake_by_ref(kio_waker waker)
 {
-    const kio_waker_type *type;
+    const kio_waker_type *type = kio_waker_type_of_(waker);
 
-    if (!waker.to)
-        return;
-    type = ki_bare_load_relaxed(&waker.to->type);
     if (type)
         type->wake(waker.to);
 }

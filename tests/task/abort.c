@@ -187,7 +187,7 @@ static void an_abort_by_another_thread_is_seen_by_the_runtime(void **state)
     assert_int_equal(ki_load_seq_cst(&drops), 2);
 }
 
-/* ---- ids --------------------------------------------------------------------------------------- */
+/* ---- ids ------------------------------------------------------------------------------------- */
 
 struct knows {
     async_fn(uint64_t);
@@ -257,7 +257,7 @@ static void a_task_sees_the_id_that_its_handle_has(void **state)
     assert_true(kio_current_task_id() == 0);
 }
 
-/* ---- task-locals in tasks ------------------------------------------------------------------------ */
+/* ---- task-locals in tasks -------------------------------------------------------------------- */
 
 static struct kio_task_local number = { "number" };
 

@@ -12,7 +12,7 @@ static void *short_nap(void *arg)
     return arg;
 }
 
-/* ---- one inside the other ---------------------------------------------------------------------- */
+/* ---- one inside the other -------------------------------------------------------------------- */
 
 static void *in_place(void *arg)
 {
@@ -65,7 +65,7 @@ static void blocking_in_place_nests_and_on_the_pool_it_only_calls(void **state)
     run(spawns_nests);
 }
 
-/* ---- runtimes inside a task ---------------------------------------------------------------------- */
+/* ---- runtimes inside a task ------------------------------------------------------------------ */
 
 struct small {
     async_fn(uint64_t);
@@ -157,7 +157,7 @@ static void a_task_may_shut_down_and_free_another_runtime(void **state)
     run(frees);
 }
 
-/* ---- no budget where nothing can yield -------------------------------------------------------------- */
+/* ---- no budget where nothing can yield ------------------------------------------------------- */
 
 #define MESSAGES 200 /* more than a budget */
 
@@ -229,7 +229,7 @@ static void a_blocking_call_takes_more_than_a_budget(void **state)
     run(budget);
 }
 
-/* ---- unconstrained, yield -------------------------------------------------------------------------------- */
+/* ---- unconstrained, yield -------------------------------------------------------------------- */
 
 struct turns {
     async_fn(void);

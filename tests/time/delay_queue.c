@@ -75,7 +75,7 @@ static int close_queue(void **state)
 
 #define Q(test) cmocka_unit_test_setup_teardown(test, open_queue, close_queue)
 
-/* ---- what is due ---------------------------------------------------------------------------- */
+/* ---- what is due ----------------------------------------------------------------------------- */
 
 STORY(at_once)
 {
@@ -424,7 +424,7 @@ static void a_value_reset_a_million_times_grows_nothing(void **state)
     tell(resets);
 }
 
-/* ---- insert while somebody waits --------------------------------------------------------------- */
+/* ---- insert while somebody waits ------------------------------------------------------------- */
 
 STORY(inserts)
 {
@@ -473,7 +473,7 @@ static void what_is_inserted_between_due_values_waits_its_turn(void **state)
     tell(ready_inserts);
 }
 
-/* ---- looking, clearing, memory ------------------------------------------------------------------ */
+/* ---- looking, clearing, memory --------------------------------------------------------------- */
 
 STORY(peeks)
 {
@@ -642,7 +642,7 @@ static void without_memory_nothing_is_inserted_or_lost(void **state)
     tell(no_memory);
 }
 
-/* ---- against a list that is searched ------------------------------------------------------------- */
+/* ---- against a list that is searched --------------------------------------------------------- */
 
 #define MODEL 64
 
@@ -713,7 +713,7 @@ static void a_random_run_agrees_with_a_list(void **state)
     tell(random_ops);
 }
 
-/* ---- in async functions --------------------------------------------------------------------------- */
+/* ---- in async functions ---------------------------------------------------------------------- */
 
 struct owner {
     async_fn(int);

@@ -37,7 +37,7 @@ static int close_ticks(void **state)
 
 #define I(test) cmocka_unit_test_setup_teardown(test, open_ticks, close_ticks)
 
-/* ---- late ----------------------------------------------------------------------------------- */
+/* ---- late ------------------------------------------------------------------------------------ */
 
 STORY(bursts)
 {
@@ -193,7 +193,7 @@ static void five_milliseconds_are_not_late(void **state)
     tell(jitter);
 }
 
-/* ---- resets --------------------------------------------------------------------------------- */
+/* ---- resets ---------------------------------------------------------------------------------- */
 
 /* To 400 ms, with ticks at 0 and 300 and one that waits. */
 #define UP_TO_400                                                                                  \

@@ -137,7 +137,7 @@ static void when_the_time_is_over_the_future_is_dropped(void **state)
     tell(late);
 }
 
-/* ---- futures that never wait ------------------------------------------------------------------ */
+/* ---- futures that never wait ----------------------------------------------------------------- */
 
 struct reads {
     async_fn(void);
