@@ -332,6 +332,8 @@ static void collect_is_woken_by_each_item_and_by_the_end(void **state)
     assert_int_equal(poll_once(&l, &all), KIO_READY);
     assert_int_equal(all.out, 2);
     assert_int_equal(items[0] * 10 + items[1], 12);
+    assert_int_equal(poll_once(&l, kio_iter_collect(&all, &it1, items, 8)), KIO_READY);
+    assert_int_equal(all.out, 0); /* it has ended */
     kio_drop(&it1);
     kio_drop(&it2);
     close_two();

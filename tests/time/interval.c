@@ -416,8 +416,66 @@ static void a_tick_that_is_ready_leaves_no_waker(void **state)
     assert_int_equal(run(counts, .wakes_itself = false), 0);
 }
 
+/* ---- under load -------------------------------------------------------------------------------- */
+
+/* Holds its worker for 2 ms at a time, until it is told. */
+struct hog {
+    async_fn(void);
+    ki_atomic(int) *stop;
+    kio_instant until;
+    struct kio_yield y;
+};
+
+async(hog)
+{
+    async_begin;
+    while (!ki_load_seq_cst(self->stop)) {
+        self->until = kio_now() + 2 * KIO_MS;
+        while (kio_now() < self->until)
+            ;
+        await(kio_yield_now(&self->y));
+    }
+    async_return();
+}
+
+struct loaded {
+    async_fn(void);
+    ki_atomic(int) stop;
+    struct kio_join_handle hogs[3];
+    struct kio_interval every;
+    struct kio_tick tick;
+    kio_instant start;
+    int i, seen;
+};
+
+async(loaded)
+{
+    async_begin;
+    for (self->i = 0; self->i < 3; self->i++)
+        kio_spawn(&self->hogs[self->i], hog, .stop = &self->stop);
+    self->start = kio_now();
+    assert_int_equal(kio_interval_at(&self->every, self->start, KIO_MS), 0);
+    for (self->seen = 0; self->seen < 40; self->seen++) {
+        await(kio_tick(&self->tick, &self->every));
+        assert_int_equal(self->tick.out - self->start, self->seen * KIO_MS); /* none is lost */
+        assert_true(kio_now() >= self->tick.out);                            /* none is early */
+    }
+    ki_store_seq_cst(&self->stop, 1);
+    for (self->i = 0; self->i < 3; self->i++)
+        await(&self->hogs[self->i]);
+    async_return();
+}
+
+static void ticks_under_load_are_never_early_and_none_is_lost(void **state)
+{
+    (void)state;
+    run(loaded);
+}
+
 int main(void)
 {
+    const struct CMUnitTest real[] = { RT(ticks_under_load_are_never_early_and_none_is_lost) };
+    int failed;
     const struct CMUnitTest tests[] = {
         I(burst_gives_every_tick_that_was_missed),
         I(delay_counts_on_from_the_late_tick),
@@ -433,5 +491,9 @@ int main(void)
         I(a_tick_that_is_ready_leaves_no_waker),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    failed = cmocka_run_group_tests_name("paused", tests, NULL, NULL);
+    rt_flavor = KIO_CURRENT_THREAD;
+    failed += cmocka_run_group_tests_name("current_thread", real, NULL, NULL);
+    rt_flavor = KIO_MULTI_THREAD;
+    return failed + cmocka_run_group_tests_name("multi_thread", real, NULL, NULL);
 }
