@@ -296,6 +296,11 @@ struct kio_iter_interval {
 #define kio_iter_interval(slot, period) kio_iter_interval_(slot, period, KIO_SCOPE_)
 KIO_API struct kio_iter_interval *kio_iter_interval_(struct kio_iter_interval *slot,
                                                      kio_duration period, kio_future *scope);
+/* kio_iter_interval_of(ticks): its interval, for kio_interval_missed() and the resets. */
+static inline struct kio_interval *kio_iter_interval_of(struct kio_iter_interval *ticks)
+{
+    return &ticks->interval;
+}
 
 /* ---- generators --------------------------------------------------------------------------- */
 

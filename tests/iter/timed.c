@@ -99,6 +99,41 @@ static void an_interval_of_nothing_is_an_error_and_the_end(void **state)
     assert_seen(1, 0, 0);
 }
 
+struct late {
+    async_fn(void);
+    kio_instant start, tick;
+    struct kio_iter_interval interval;
+    struct kio_iter_next next;
+    struct kio_sleep busy;
+    int i;
+};
+
+async(late)
+{
+    async_begin;
+    seen_count = 0;
+    self->start = kio_now();
+    kio_iter_interval(&self->interval, 50 * KIO_MS);
+    kio_interval_missed(kio_iter_interval_of(&self->interval), KIO_TICK_SKIP);
+    for (self->i = 0; self->i < 4; self->i++) {
+        await(kio_iter_next(&self->next, &self->interval, &self->tick));
+        saw(self->start, (int)((self->tick - self->start) / KIO_MS));
+        if (self->i == 0)
+            await(kio_sleep(&self->busy, 175 * KIO_MS));
+    }
+    async_return();
+}
+
+static void the_ticks_of_an_interval_go_on_as_it_was_told(void **state)
+{
+    (void)state;
+    run(late);
+    assert_seen(0, 0, 0);
+    assert_seen(1, 175, 50);
+    assert_seen(2, 200, 200);
+    assert_seen(3, 250, 250);
+}
+
 /* ---- throttle, timeout -------------------------------------------------------------------- */
 
 struct paced {
@@ -370,6 +405,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         P(an_interval_ticks_from_now_on),
         P(an_interval_of_nothing_is_an_error_and_the_end),
+        P(the_ticks_of_an_interval_go_on_as_it_was_told),
         P(throttle_leaves_a_pause_after_each_item),
         P(timeout_tells_once_for_each_item_and_goes_on),
         P(each_late_item_has_a_timeout_of_its_own),

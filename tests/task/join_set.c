@@ -24,10 +24,34 @@ async(timed, timed_drop)
     async_return(self->value);
 }
 
+/* Ends when it is told. */
+struct told {
+    async_fn(int);
+    int value;
+    struct kio_notify *go;
+    struct kio_notified wait;
+};
+
+static void told_drop(struct told *self)
+{
+    (void)self;
+    ki_fetch_add_seq_cst(&drops, 1);
+}
+
+async(told, told_drop)
+{
+    async_begin;
+    await(kio_notified(&self->wait, self->go));
+    async_return(self->value);
+}
+
 struct user {
     async_fn(int);
+    struct kio_notify go[6];
+    struct kio_abort_handle handle[6];
     struct kio_join_set set;
-    struct kio_join_next next;
+    struct kio_join_next next, watched;
+    struct kio_select first;
     struct kio_yield y;
     int i, sum, last, ordered, canceled;
 };
@@ -43,11 +67,23 @@ async(user, user_drop)
     await(kio_join_next(&self->next, &self->set));
     assert_int_equal(self->next.out, 0); /* empty */
 
-    for (self->i = 5; self->i >= 1; self->i--)
-        assert_int_equal(kio_join_set_spawn(&self->set, timed, .value = self->i,
-                                            .d = self->i * 10 * KIO_MS),
+    for (self->i = 5; self->i >= 1; self->i--) {
+        assert_int_equal(kio_join_set_spawn(&self->set, told, .value = self->i,
+                                            .go = &self->go[self->i]),
                          0);
+        self->handle[self->i] = kio_join_set_spawned(&self->set);
+    }
     assert_int_equal(kio_join_set_len(&self->set), 5);
+    self->watched = (struct kio_join_next){ 0 };
+    async_let(kio_join_next(&self->watched, &self->set));
+    await(kio_select_biased(&self->first, &self->watched, kio_yield_now(&self->y)));
+    assert_int_equal(self->first.out, 1); /* it waits, and is woken by each from now on */
+    for (self->i = 1; self->i <= 5; self->i++) {
+        kio_notify_one(&self->go[self->i]);
+        while (!kio_abort_is_finished(self->handle[self->i]))
+            await(kio_yield_now(&self->y));
+    }
+    kio_drop(&self->watched); /* which takes none */
     for (self->i = 1; self->i <= 5; self->i++) {
         await(kio_join_next(&self->next, &self->set));
         assert_int_equal(self->next.out, 1);

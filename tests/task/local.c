@@ -690,6 +690,43 @@ static void a_set_is_dropped_with_tasks_that_were_woken_meanwhile(void **state)
     kio_drop(&task);
 }
 
+struct sleeps_long {
+    async_fn(void);
+    struct kio_sleep nap;
+};
+
+static void sleeps_long_drop(struct sleeps_long *self)
+{
+    (void)self;
+    ki_fetch_add_seq_cst(&drops, 1);
+}
+
+async(sleeps_long, sleeps_long_drop)
+{
+    async_begin;
+    await(kio_sleep(&self->nap, 5 * KIO_MS));
+    async_return();
+}
+
+/* Its tasks' timers were armed on a runtime that is gone: dropped after it, or run on another. */
+static void a_set_with_sleeping_tasks_outlives_its_runtime(void **state)
+{
+    static struct kio_local_set set;
+
+    (void)state;
+    for (int again = 0; again < 2; again++) {
+        ki_store_seq_cst(&drops, 0);
+        assert_int_equal(kio_local_set_new(&set), 0);
+        for (int i = 0; i < 10; i++)
+            assert_int_equal(kio_local_spawn(&set, NULL, sleeps_long), 0);
+        kio_block_on(once, .set = &set); /* for 1 ms */
+        while (again && kio_local_set_len(&set))
+            kio_block_on(once, .set = &set);
+        kio_local_set_drop(&set);
+        assert_int_equal(ki_load_seq_cst(&drops), 10);
+    }
+}
+
 /* ---- inside ---------------------------------------------------------------------------------- */
 
 struct joined {
@@ -1102,6 +1139,7 @@ RT_MAIN(RT(the_tasks_of_a_set_run_on_its_thread),
         RT(a_job_of_a_local_task_runs_elsewhere_and_the_task_goes_on_here),
         RT(the_handle_of_a_local_task_is_awaited_by_a_task_elsewhere),
         RT(a_set_is_dropped_with_tasks_that_were_woken_meanwhile),
+        RT(a_set_with_sleeping_tasks_outlives_its_runtime),
         RT(many_handles_of_local_tasks_are_joined_side_by_side),
         RT(more_tasks_than_a_turn_runs_are_woken_and_all_run), RT(a_spawn_beside_the_run_wakes_it),
         RT(destructors_may_wake_tasks_of_the_set_that_is_dropped), RT(sets_nest_and_each_task_has_its_id),
