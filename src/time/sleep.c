@@ -19,6 +19,8 @@ static kio_poll sleep_poll(kio_future *f, kio_context *cx)
 {
     struct kio_sleep *self = (struct kio_sleep *)f;
 
+    if (f->state == &armed_state && kio_unlikely_(ki_timer_is_elsewhere(&self->timer)))
+        kio_sleep_reset(self, self->timer.deadline_ns); /* to this runtime */
     if (f->state == &armed_state) {
         if (ki_timer_rearm(&self->timer, cx->waker))
             return KIO_PENDING;
