@@ -8,6 +8,7 @@
 #include "kioto/channel.h"
 #include "kioto/combine.h"
 #include "kioto/debug.h"
+#include "kioto/delay_queue.h"
 #include "kioto/future_queue.h"
 #include "kioto/io.h"
 #include "kioto/iter.h"

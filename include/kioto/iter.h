@@ -44,8 +44,11 @@
 #include <kioto/sync.h>
 #include <kioto/time.h>
 
-/* The largest item that map and buffered take from their source. */
+/* The largest item that an adapter or kio_iter_each() holds on its way: map, filter_map, map_while, zip,
+ * peekable, buffered. */
 #define KIO_ITEM_MAX 256
+
+#define KIO_FOREVER INT64_MAX
 
 /* What a next() of a type's own answers: */
 #define KIO_ITER_WAITS INT32_MIN /* nothing yet, a wake was arranged */
@@ -176,6 +179,33 @@ static inline size_t kio_iter_collected(const struct kio_iter_collect *collect)
     return collect->count;
 }
 
+struct kio_iter_each {
+    KIO_ASYNC_FN(ssize_t); /* how many were taken; negative: an error */
+    /* private from here on */
+    struct kio_iter *of;
+    bool (*each)(void *arg, const void *item);
+    void *arg;
+    size_t count;
+};
+
+/**
+ * kio_iter_each(slot, iter, each, arg): call each(arg, item) for every value, until it says no.
+ *
+ * For what folds (a sum in *arg), for "any" and "all", for what is done with every value and does not
+ * wait. What waits belongs in a loop around kio_iter_next().
+ *
+ * each     false: no more
+ * arg      borrowed until the future ends
+ *
+ * Out:     for how many it was called; a negative errno when the source gave one
+ * Cancel:  safe: each() was called for what was taken
+ * Threads: owner
+ * Since:   0.1
+ */
+#define kio_iter_each(slot, iter_, each, arg) kio_iter_each_(slot, &(iter_)->iter, each, arg)
+KIO_API struct kio_iter_each *kio_iter_each_(struct kio_iter_each *slot, struct kio_iter *iter,
+                                             bool (*each)(void *arg, const void *item), void *arg);
+
 /* ---- sources ------------------------------------------------------------------------------ */
 
 struct kio_iter_array {
@@ -201,6 +231,14 @@ struct kio_iter_range {
 #define kio_iter_range(slot, from, end) kio_iter_range_(slot, from, end, KIO_SCOPE_)
 KIO_API struct kio_iter_range *kio_iter_range_(struct kio_iter_range *slot, int64_t from,
                                                int64_t end, kio_future *scope);
+
+struct kio_iter_pending {
+    KIO_ITER;
+};
+
+/* kio_iter_pending(slot): one that never gives anything and never ends. Fits items of any size. */
+#define kio_iter_pending(slot) kio_iter_pending_(slot, KIO_SCOPE_)
+KIO_API struct kio_iter_pending *kio_iter_pending_(struct kio_iter_pending *slot, kio_future *scope);
 
 struct kio_iter_rx {
     KIO_ITER;
@@ -239,9 +277,12 @@ struct kio_iter_watch {
 
 /* kio_iter_watch(slot, rx, size): the value now, then each newer one, skipping those that were replaced
  * before they were asked for. rx is borrowed. */
-#define kio_iter_watch(slot, rx, size) kio_iter_watch_(slot, &(rx)->any_, size, KIO_SCOPE_)
+#define kio_iter_watch(slot, rx, size) kio_iter_watch_(slot, &(rx)->any_, size, true, KIO_SCOPE_)
+/* kio_iter_watch_changes(slot, rx, size): without the value now: only those newer than the last seen. */
+#define kio_iter_watch_changes(slot, rx, size)                                                     \
+    kio_iter_watch_(slot, &(rx)->any_, size, false, KIO_SCOPE_)
 KIO_API struct kio_iter_watch *kio_iter_watch_(struct kio_iter_watch *slot, struct kio_watch_rx_ *rx,
-                                               size_t size, kio_future *scope);
+                                               size_t size, bool now, kio_future *scope);
 
 struct kio_iter_interval {
     KIO_ITER;
@@ -256,6 +297,11 @@ struct kio_iter_interval {
 #define kio_iter_interval(slot, period) kio_iter_interval_(slot, period, KIO_SCOPE_)
 KIO_API struct kio_iter_interval *kio_iter_interval_(struct kio_iter_interval *slot,
                                                      kio_duration period, kio_future *scope);
+/* kio_iter_interval_of(ticks): its interval, for kio_interval_missed() and the resets. */
+static inline struct kio_interval *kio_iter_interval_of(struct kio_iter_interval *ticks)
+{
+    return &ticks->interval;
+}
 
 /* ---- generators --------------------------------------------------------------------------- */
 
@@ -359,6 +405,27 @@ KIO_API struct kio_iter_filter *kio_iter_filter_(struct kio_iter_filter *slot,
                                                  bool (*keep)(void *arg, const void *item), void *arg,
                                                  kio_future *scope);
 
+struct kio_iter_filter_map {
+    KIO_ITER;
+    /* private from here on */
+    struct kio_iter *source;
+    bool (*change)(void *arg, const void *in, void *out);
+    void *arg;
+};
+
+/* kio_iter_filter_map(slot, source, size, change, arg): filter and map in one: change(arg, in, out) makes
+ * an item of `size` bytes, or says false: this one is left out. */
+#define kio_iter_filter_map(slot, source, size, change, arg)                                       \
+    kio_iter_filter_map_(slot, &(source)->iter, size, change, arg, true, KIO_SCOPE_)
+/* kio_iter_map_while(slot, source, size, change, arg): the same, but the first false is the end; the source
+ * is not asked again. In a struct kio_iter_filter_map. */
+#define kio_iter_map_while(slot, source, size, change, arg)                                        \
+    kio_iter_filter_map_(slot, &(source)->iter, size, change, arg, false, KIO_SCOPE_)
+KIO_API struct kio_iter_filter_map *
+kio_iter_filter_map_(struct kio_iter_filter_map *slot, struct kio_iter *source, size_t size,
+                     bool (*change)(void *arg, const void *in, void *out), void *arg, bool to_the_end,
+                     kio_future *scope);
+
 struct kio_iter_take_while {
     KIO_ITER;
     /* private from here on */
@@ -400,6 +467,75 @@ struct kio_iter_skip {
 KIO_API struct kio_iter_skip *kio_iter_skip_(struct kio_iter_skip *slot, struct kio_iter *source,
                                              uint64_t n, kio_future *scope);
 
+struct kio_iter_skip_while {
+    KIO_ITER;
+    /* private from here on */
+    struct kio_iter *source;
+    bool (*skip)(void *arg, const void *item); /* NULL: one was kept */
+    void *arg;
+};
+
+/* kio_iter_skip_while(slot, source, skip, arg): from the first on for which skip(arg, item) is false. */
+#define kio_iter_skip_while(slot, source, skip, arg)                                               \
+    kio_iter_skip_while_(slot, &(source)->iter, skip, arg, KIO_SCOPE_)
+KIO_API struct kio_iter_skip_while *kio_iter_skip_while_(struct kio_iter_skip_while *slot,
+                                                         struct kio_iter *source,
+                                                         bool (*skip)(void *arg, const void *item),
+                                                         void *arg, kio_future *scope);
+
+struct kio_iter_peekable {
+    KIO_ITER;
+    /* private from here on */
+    struct kio_iter *source;
+    bool holds;
+    uint64_t held[KIO_ITEM_MAX / 8];
+};
+
+/* kio_iter_peekable(slot, source): the same items, and kio_iter_peek() shows the next one before it is
+ * taken. */
+#define kio_iter_peekable(slot, source) kio_iter_peekable_(slot, &(source)->iter, KIO_SCOPE_)
+KIO_API struct kio_iter_peekable *kio_iter_peekable_(struct kio_iter_peekable *slot,
+                                                     struct kio_iter *source, kio_future *scope);
+
+struct kio_iter_peek {
+    KIO_ASYNC_FN(int); /* 1: there is a next value; 0: it has ended; negative: an error */
+    void *item;        /* that value, in its place: it may be changed; valid until it is taken */
+    /* private from here on */
+    struct kio_iter_peekable *of;
+};
+
+/**
+ * kio_iter_peek(slot, peekable): wait until there is a next value, and look at it.
+ *
+ * It stays where it is: the next kio_iter_next() takes it at once, as whoever looked left it.
+ *
+ * Out:     1, and .item; 0: it has ended; negative: an error of the source, which is used up by this
+ * Cancel:  safe
+ * Threads: owner
+ * Since:   0.1
+ */
+KIO_API struct kio_iter_peek *kio_iter_peek(struct kio_iter_peek *slot, struct kio_iter_peekable *of);
+
+struct kio_iter_zip {
+    KIO_ITER;
+    /* private from here on */
+    struct kio_iter *of[2];
+    void (*pair)(void *arg, const void *a, const void *b, void *out);
+    void *arg;
+    bool holds;
+    uint64_t held[KIO_ITEM_MAX / 8];
+};
+
+/* kio_iter_zip(slot, a, b, size, pair, arg): pair(arg, x, y, out) makes an item of `size` bytes from the
+ * next of a and the next of b. Ends with the first of them to end; one of a that then has no partner is
+ * lost. */
+#define kio_iter_zip(slot, a, b, size, pair, arg)                                                  \
+    kio_iter_zip_(slot, &(a)->iter, &(b)->iter, size, pair, arg, KIO_SCOPE_)
+KIO_API struct kio_iter_zip *
+kio_iter_zip_(struct kio_iter_zip *slot, struct kio_iter *a, struct kio_iter *b, size_t size,
+              void (*pair)(void *arg, const void *a, const void *b, void *out), void *arg,
+              kio_future *scope);
+
 struct kio_iter_chain {
     KIO_ITER;
     /* private from here on */
@@ -425,6 +561,52 @@ struct kio_iter_merge {
 KIO_API struct kio_iter_merge *kio_iter_merge_(struct kio_iter_merge *slot, struct kio_iter *a,
                                                struct kio_iter *b, kio_future *scope);
 
+/* ---- a set of iterators ------------------------------------------------------------------- */
+
+struct kio_iter_member_;
+
+struct kio_iter_set {
+    KIO_ITER;
+    uint64_t key; /* whose the last item was */
+    /* private from here on */
+    struct kio_iter_member_ *at;
+    uint32_t count, room, turn;
+    kio_waker waker;
+};
+
+/**
+ * kio_iter_set(slot, size): many iterators of one item size as one, that come and go.
+ *
+ * Made empty. Its items are those of its members as they come, in turn when several have one; .key says
+ * whose the last was. A member that ends leaves. When no member is left the set has ended, until another
+ * is added.
+ *
+ * size     bytes of an item
+ *
+ * Threads: owner
+ * Cost:    a wake asks the members one after the other until one has an item
+ * Since:   0.1
+ * See:     kio_iter_set_add(); kio_iter_merge() for two; src/iter/set.c
+ */
+#define kio_iter_set(slot, size) kio_iter_set_(slot, size, KIO_SCOPE_)
+KIO_API struct kio_iter_set *kio_iter_set_(struct kio_iter_set *slot, size_t size, kio_future *scope);
+
+/* kio_iter_set_add(set, key, iter): hands an iterator over to the set, which drops it at its end. One that
+ * has this key already is dropped. 0; -ENOMEM: iter is as it was. Who waits for the set's next item is
+ * woken. */
+#define kio_iter_set_add(set, key, iter_) kio_iter_set_add_(set, key, &(iter_)->iter)
+KIO_API KIO_MUST_USE int kio_iter_set_add_(struct kio_iter_set *set, uint64_t key,
+                                           struct kio_iter *iter);
+/* kio_iter_set_has(set, key): whether there is such a member. _remove(set, key): drops it; false: there was
+ * none. _clear(set): drops all. _len(set): members that have not ended. */
+KIO_API bool kio_iter_set_has(const struct kio_iter_set *set, uint64_t key);
+KIO_API bool kio_iter_set_remove(struct kio_iter_set *set, uint64_t key);
+KIO_API void kio_iter_set_clear(struct kio_iter_set *set);
+static inline size_t kio_iter_set_len(const struct kio_iter_set *set)
+{
+    return set->count;
+}
+
 /* ---- adapters with a time ----------------------------------------------------------------- */
 
 struct kio_iter_throttle {
@@ -447,16 +629,21 @@ struct kio_iter_timeout {
     /* private from here on */
     struct kio_iter *source;
     kio_duration duration;
+    bool again;
     struct kio_sleep sleep;
 };
 
 /* kio_iter_timeout(slot, source, limit): -ETIMEDOUT when an item takes longer than this to come, once
  * for each item; the source goes on, and so does this. */
 #define kio_iter_timeout(slot, source, limit)                                                      \
-    kio_iter_timeout_(slot, &(source)->iter, limit, KIO_SCOPE_)
+    kio_iter_timeout_(slot, &(source)->iter, limit, false, KIO_SCOPE_)
+/* kio_iter_timeout_repeating(slot, source, limit): -ETIMEDOUT again and again, each time that `limit`
+ * passes without an item. In a struct kio_iter_timeout. */
+#define kio_iter_timeout_repeating(slot, source, limit)                                            \
+    kio_iter_timeout_(slot, &(source)->iter, limit, true, KIO_SCOPE_)
 KIO_API struct kio_iter_timeout *kio_iter_timeout_(struct kio_iter_timeout *slot,
                                                    struct kio_iter *source, kio_duration limit,
-                                                   kio_future *scope);
+                                                   bool again, kio_future *scope);
 
 struct kio_iter_chunks {
     KIO_ITER;
@@ -476,7 +663,8 @@ struct kio_iter_chunks {
  * source has ended. Each value is a size_t: how many lie in items, which the next batch overwrites.
  *
  * items    array of max items; borrowed
- * limit    nanoseconds; KIO_FOREVER: only full batches (and the last)
+ * limit    nanoseconds; KIO_FOREVER: only full batches (and the last); 0: as soon as the source has no
+ *          more at hand (no runtime is needed)
  *
  * Cancel:  safe: what was gathered stays for the next kio_iter_next()
  * Threads: owner
@@ -487,7 +675,12 @@ struct kio_iter_chunks {
 KIO_API struct kio_iter_chunks *kio_iter_chunks_(struct kio_iter_chunks *slot,
                                                  struct kio_iter *source, void *items, size_t size,
                                                  size_t max, kio_duration limit, kio_future *scope);
-#define KIO_FOREVER INT64_MAX
+
+/* kio_iter_chunks_gathered(chunks): how many lie in items for the next batch, when it is not waited for. */
+static inline size_t kio_iter_chunks_gathered(const struct kio_iter_chunks *chunks)
+{
+    return chunks->count;
+}
 
 /* ---- several futures in flight ------------------------------------------------------------ */
 

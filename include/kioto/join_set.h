@@ -28,6 +28,7 @@ struct kio_join_set {
     size_t count;
     void *blocks;
     void *turn; /* the block to look at first; NULL: the newest */
+    struct kio_abort_handle last; /* of the task spawned last */
 };
 
 KIO_API struct kio_join_handle *kio_join_set_place_(struct kio_join_set *set, void **place);
@@ -40,18 +41,23 @@ KIO_API int kio_join_set_placed_(struct kio_join_set *set, void *place, int err)
  * Errors:  -ENOMEM, -ESHUTDOWN: nothing was spawned, the parameters were released
  * Threads: owner of the set, with a current runtime
  * Since:   0.1
+ * See:     kio_join_set_spawned(): its abort handle and its id
  */
 #define kio_join_set_spawn(set, name, ...)                                                         \
     kio_join_set_spawn_on(set, NULL, name __VA_OPT__(, ) __VA_ARGS__)
 
 /* kio_join_set_spawn_on(set, rt, name, …): on a given runtime. kio_join_set_spawn_local(set, name, …):
- * as kio_spawn_local(), where local tasks run. */
+ * as kio_spawn_local(), where local tasks run. kio_join_set_spawn_local_on(set, local, name, …): as
+ * kio_local_spawn(), in a given local set. */
 #define kio_join_set_spawn_on(set, rt, name, ...)                                                  \
     kio_join_set_spawn_by_(kio_spawn_on(rt, place_handle_, name __VA_OPT__(, ) __VA_ARGS__), set,  \
                            name __VA_OPT__(, ) __VA_ARGS__)
 #define kio_join_set_spawn_local(set, name, ...)                                                   \
-    kio_join_set_spawn_by_(kio_spawn_local(place_handle_, name __VA_OPT__(, ) __VA_ARGS__), set,   \
-                           name __VA_OPT__(, ) __VA_ARGS__)
+    kio_join_set_spawn_local_on(set, NULL, name __VA_OPT__(, ) __VA_ARGS__)
+#define kio_join_set_spawn_local_on(set, local, name, ...)                                         \
+    kio_join_set_spawn_by_(                                                                        \
+        kio_local_spawn(local, place_handle_, name __VA_OPT__(, ) __VA_ARGS__), set,               \
+        name __VA_OPT__(, ) __VA_ARGS__)
 
 /* spawn: an expression that makes the task with its handle in place_handle_, and gives 0 or an error. */
 #define kio_join_set_spawn_by_(spawn, set, name, ...)                                              \
@@ -72,6 +78,13 @@ KIO_API int kio_join_set_placed_(struct kio_join_set *set, void *place, int err)
 
 /* kio_join_set_spawn_blocking(set, fn, arg): as kio_spawn_blocking(), in the set. */
 KIO_API int kio_join_set_spawn_blocking(struct kio_join_set *set, kio_blocking_fn fn, void *arg);
+
+/* kio_join_set_spawned(set): the abort handle of the task that was spawned last into the set, for
+ * kio_abort_by() and kio_abort_task_id(). */
+static inline struct kio_abort_handle kio_join_set_spawned(const struct kio_join_set *set)
+{
+    return set->last;
+}
 
 /* kio_join_set_len(set): tasks that were not taken yet. */
 static inline size_t kio_join_set_len(const struct kio_join_set *set)

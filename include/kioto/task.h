@@ -143,7 +143,8 @@ static inline uint64_t kio_task_id(const struct kio_join_handle *handle)
     return handle->id;
 }
 
-/* kio_current_task_id(): of the task that runs on this thread; 0: none. */
+/* kio_current_task_id(): of the task, or the job of kio_spawn_blocking(), that runs on this thread; also in
+ * its future's destructor. 0: none. */
 KIO_API uint64_t kio_current_task_id(void);
 
 /* kio_task_set_name(name): names the running task, for messages and dumps; name is copied. Returns

@@ -74,9 +74,12 @@ KIO_API struct kio_sleep *kio_sleep_until(struct kio_sleep *slot, kio_instant de
  * kio_sleep_reset(sleep, deadline): move a sleep that lives in its slot to another instant.
  *
  * Works while it waits, before its first poll and after it ended (then it can be awaited again).
- * An async function that awaits or owns it goes on owning it.
+ * An async function that awaits or owns it goes on owning it. An instant that is past wakes whoever
+ * waits. The timer moves to the runtime that this is called on, as it does to one that polls it. While it
+ * waits on a current_thread runtime nobody else's thread may touch it.
  *
- * Threads: owner
+ * Threads: owner, on a runtime
+ * Cost:    no allocation, however often
  * Since:   0.1
  */
 KIO_API void kio_sleep_reset(struct kio_sleep *sleep, kio_instant deadline);
@@ -94,11 +97,14 @@ enum kio_missed_tick {
     KIO_TICK_SKIP,  /* the next tick is the next multiple of the period that lies ahead */
 };
 
+struct kio_tick;
+
 struct kio_interval {
     /* private from here on */
     kio_instant next;
     kio_duration period;
     enum kio_missed_tick missed;
+    struct kio_tick *waiting; /* NULL: none */
 };
 
 /**
@@ -125,8 +131,26 @@ static inline void kio_interval_missed(struct kio_interval *interval, enum kio_m
     interval->missed = what;
 }
 
-/* kio_interval_reset(interval): the next tick is one period from now. */
+/* kio_interval_period(interval): nanoseconds from tick to tick. */
+static inline kio_duration kio_interval_period(const struct kio_interval *interval)
+{
+    return interval->period;
+}
+
+/**
+ * kio_interval_reset(interval): have the next tick one period from now, and go on from there.
+ *
+ * A tick that waits meanwhile waits for the new time.
+ *
+ * Threads: owner
+ * Since:   0.1
+ * See:     kio_interval_reset_immediately(): now; kio_interval_reset_after(): a duration from now;
+ *          kio_interval_reset_at(): at an instant
+ */
 KIO_API void kio_interval_reset(struct kio_interval *interval);
+KIO_API void kio_interval_reset_immediately(struct kio_interval *interval);
+KIO_API void kio_interval_reset_after(struct kio_interval *interval, kio_duration duration);
+KIO_API void kio_interval_reset_at(struct kio_interval *interval, kio_instant next);
 
 struct kio_tick {
     KIO_ASYNC_FN(kio_instant); /* the instant the tick was due at */

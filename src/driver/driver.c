@@ -28,7 +28,9 @@ static void publish_locked(struct ki_driver *d)
     ki_store_relaxed(&d->next_ns, ki_wheel_next(&d->wheel));
 }
 
-void ki_timer_arm(struct ki_driver *d, struct kio_timer_ *t, kio_waker waker)
+/* This one and ki_timer_take are inline for the link-time optimiser: with more than one caller it would
+ * keep the call in the hot one, which costs 20 instructions a timer. */
+inline void ki_timer_arm(struct ki_driver *d, struct kio_timer_ *t, kio_waker waker)
 {
     t->waker = kio_waker_clone(waker);
     lock(d);
@@ -59,7 +61,7 @@ bool ki_timer_rearm(struct kio_timer_ *t, kio_waker waker)
     return armed;
 }
 
-kio_waker ki_timer_take(struct kio_timer_ *t)
+inline kio_waker ki_timer_take(struct kio_timer_ *t)
 {
     /* acquire: as ki_timer_rearm */
     struct ki_driver *d = ki_bare_load_acquire(&t->driver);
@@ -385,15 +387,34 @@ struct ki_driver *ki_drivers_more(struct ki_drivers *all)
     return d;
 }
 
+/* What is still armed belongs to futures that are not the runtime's: they look again, and arm their
+ * timers where they are polled. */
+static void leave_orphans(struct ki_driver *d)
+{
+    struct kio_timer_ *t;
+
+    while ((t = ki_wheel_any(&d->wheel))) {
+        kio_waker waker = t->waker;
+
+        t->waker.to = NULL;
+        t->prev = &t->next; /* see ki_timer_is_orphan */
+        ki_bare_store_release(&t->driver, NULL); /* as in fire */
+        kio_waker_wake(waker);
+    }
+}
+
 void ki_drivers_free(struct ki_drivers *all)
 {
     struct ki_driver *d = all ? ki_load_relaxed(&all->more) : NULL; /* nobody else is left */
 
     if (!all)
         return;
+    for (unsigned i = 0; i < all->count; i++)
+        leave_orphans(&all->each[i]);
     while (d) {
         struct ki_driver *older = d->older;
 
+        leave_orphans(d);
         ki_mem_free(d);
         d = older;
     }

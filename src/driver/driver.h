@@ -65,8 +65,23 @@ static inline int64_t ki_driver_now(struct ki_driver *d)
 /* Arms a timer that is not armed; its deadline_ns is set. The waker is cloned. */
 void ki_timer_arm(struct ki_driver *d, struct kio_timer_ *t, kio_waker waker);
 
-/* Still armed: its waker is now this one, true. Fired: false. */
+/* Still armed: its waker is now this one, true. Fired, or an orphan: false. */
 bool ki_timer_rearm(struct kio_timer_ *t, kio_waker waker);
+
+/* Armed in another runtime than this thread's. */
+static inline bool ki_timer_is_elsewhere(const struct kio_timer_ *t)
+{
+    /* acquire: as ki_timer_rearm */
+    const struct ki_driver *d = ki_bare_load_acquire(&t->driver);
+
+    return d && ki_driver_here && d->all != ki_driver_here->all;
+}
+
+/* Its runtime was freed while it was armed. Only for one that was armed and is not any more. */
+static inline bool ki_timer_is_orphan(const struct kio_timer_ *t)
+{
+    return t->prev != NULL;
+}
 
 /* Armed or fired or neither: afterwards nobody else touches it. Gives the waker of one that was
  * armed to the caller, otherwise an empty one. */

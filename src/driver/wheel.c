@@ -192,6 +192,20 @@ struct kio_timer_ *ki_wheel_take(struct ki_wheel *w, int64_t now_ns)
     return NULL;
 }
 
+struct kio_timer_ *ki_wheel_any(struct ki_wheel *w)
+{
+    struct kio_timer_ *t = NULL;
+
+    if (!w->count)
+        return NULL;
+    for (unsigned i = 0; i < KI_L0_SLOTS && !t; i++)
+        t = w->slot0[i];
+    for (unsigned i = 0; i < KI_LN_LEVELS * KI_LN_SLOTS && !t; i++)
+        t = w->slot[i / KI_LN_SLOTS][i % KI_LN_SLOTS];
+    ki_wheel_cancel(w, t);
+    return t;
+}
+
 int64_t ki_wheel_next(struct ki_wheel *w)
 {
     int level;

@@ -44,6 +44,9 @@ void ki_wheel_cancel(struct ki_wheel *w, struct kio_timer_ *t);
 /* Unlinks and returns one timer that is due at now_ns, or NULL: then the wheel has moved to now. */
 struct kio_timer_ *ki_wheel_take(struct ki_wheel *w, int64_t now_ns);
 
+/* Unlinks and returns any timer; NULL: none is left. */
+struct kio_timer_ *ki_wheel_any(struct ki_wheel *w);
+
 /* A time at or before the earliest deadline (rounded up to its tick), and the wheel wants to be
  * looked at then: to fire, or to deal out a slot of a higher level. INT64_MAX: nothing armed. */
 int64_t ki_wheel_next(struct ki_wheel *w);

@@ -153,3 +153,47 @@ struct kio_iter_collect *kio_iter_collect_(struct kio_iter_collect *slot, struct
     };
     return slot;
 }
+
+/* ---- each --------------------------------------------------------------------------------- */
+
+static kio_poll each_poll(kio_future *f, kio_context *cx)
+{
+    struct kio_iter_each *self = (struct kio_iter_each *)f;
+    _Alignas(16) char item[KIO_ITEM_MAX];
+    int got;
+
+    f->state = f;
+    do {
+        got = kio_iter_pull(self->of, cx, item);
+        if (got == KIO_ITER_WAITS)
+            return KIO_PENDING;
+        if (got == 1)
+            self->count++;
+    } while (got == 1 && self->each(self->arg, item));
+    self->out = got < 0 ? got : (ssize_t)self->count;
+    return ki_ready_now(f);
+}
+
+static const kio_future_type each_type = {
+    .name = "kio_iter_each",
+    .size = sizeof(struct kio_iter_each),
+    .poll = each_poll,
+    .out_offset = offsetof(struct kio_iter_each, out),
+    .out_size = sizeof(ssize_t),
+};
+
+struct kio_iter_each *kio_iter_each_(struct kio_iter_each *slot, struct kio_iter *iter,
+                                     bool (*each)(void *arg, const void *item), void *arg)
+{
+    check(iter, 0, "kio_iter_each");
+    ki_iter_fits(iter, "kio_iter_each");
+    kio_guard_borrow_(arg, "kio_iter_each", "arg");
+    kio_vacate_(&slot->kio);
+    *slot = (struct kio_iter_each){
+        .kio = { .type = &each_type },
+        .of = iter,
+        .each = each,
+        .arg = arg,
+    };
+    return slot;
+}

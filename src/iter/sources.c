@@ -57,6 +57,24 @@ struct kio_iter_range *kio_iter_range_(struct kio_iter_range *slot, int64_t from
     return slot;
 }
 
+/* ---- pending ------------------------------------------------------------------------------ */
+
+static int pending_next(struct kio_iter *iter, kio_context *cx, void *item)
+{
+    (void)iter;
+    (void)cx;
+    (void)item;
+    return KIO_ITER_WAITS;
+}
+
+static KIO_ITER_TYPE(pending_type, kio_iter_pending, pending_next);
+
+struct kio_iter_pending *kio_iter_pending_(struct kio_iter_pending *slot, kio_future *scope)
+{
+    kio_iter_init_(&slot->iter, &pending_type.kio, 0, scope);
+    return slot;
+}
+
 /* ---- channels ----------------------------------------------------------------------------- */
 
 /* The item may be another one each time, and on the C stack of an adapter: it is written during a
@@ -131,12 +149,12 @@ static int watch_next(struct kio_iter *iter, kio_context *cx, void *item)
 static KIO_ITER_TYPE(watch_type, kio_iter_watch, watch_next);
 
 struct kio_iter_watch *kio_iter_watch_(struct kio_iter_watch *slot, struct kio_watch_rx_ *rx,
-                                       size_t size, kio_future *scope)
+                                       size_t size, bool now, kio_future *scope)
 {
     kio_guard_borrow_(rx, "kio_iter_watch", "rx");
     kio_iter_init_(&slot->iter, &watch_type.kio, size, scope);
     slot->rx = rx;
-    slot->started = false;
+    slot->started = !now;
     slot->changed = (struct kio_watch_changed){ 0 };
     return slot;
 }

@@ -86,7 +86,7 @@ static int timeout_next(struct kio_iter *iter, kio_context *cx, void *item)
         forget(&self->sleep);
         return got;
     }
-    if (kio_is_done(&self->sleep))
+    if (kio_is_done(&self->sleep) && !self->again)
         return KIO_ITER_WAITS;
     if (!kio_is_live(&self->sleep))
         start(iter, &self->sleep, self->duration);
@@ -96,11 +96,12 @@ static int timeout_next(struct kio_iter *iter, kio_context *cx, void *item)
 static KIO_ITER_TYPE(timeout_type, kio_iter_timeout, timeout_next);
 
 struct kio_iter_timeout *kio_iter_timeout_(struct kio_iter_timeout *slot, struct kio_iter *source,
-                                           kio_duration limit, kio_future *scope)
+                                           kio_duration limit, bool again, kio_future *scope)
 {
     ki_iter_adapt(&slot->iter, &timeout_type, source->size, source, scope, "kio_iter_timeout");
     slot->source = source;
     slot->duration = limit;
+    slot->again = again;
     slot->sleep = (struct kio_sleep){ 0 };
     return slot;
 }
@@ -127,7 +128,7 @@ static int chunks_next(struct kio_iter *iter, kio_context *cx, void *item)
         got = kio_iter_pull(self->source, cx, self->items + self->count * self->item_size);
         if (got != 1)
             break;
-        if (self->count++ == 0 && self->limit != KIO_FOREVER)
+        if (self->count++ == 0 && self->limit > 0 && self->limit != KIO_FOREVER)
             start(iter, &self->sleep, self->limit);
     }
     if (self->count == self->max)
@@ -138,6 +139,8 @@ static int chunks_next(struct kio_iter *iter, kio_context *cx, void *item)
         self->error = got; /* after the batch; 0: the source says so again */
         return give(self, item);
     }
+    if (self->count && self->limit <= 0)
+        return give(self, item);
     if (kio_is_live(&self->sleep) && kio_poll_(&self->sleep.kio, cx) == KIO_READY)
         return give(self, item);
     return KIO_ITER_WAITS;

@@ -155,7 +155,9 @@ static void job_run(struct ki_job *job)
     if (!ki_task_abort_asked(task)) {
         /* relaxed: for the dump alone; an or, because an abort's wake leaves a bit there */
         ki_fetch_or_relaxed(&task->state, KI_TASK_RUNNING);
+        ki_job_id_here = ki_task_id(task);
         frame->out = frame->fn(frame->arg);
+        ki_job_id_here = 0;
         how = KI_JOIN_DONE;
     }
     job_over(task, how);

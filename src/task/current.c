@@ -17,11 +17,13 @@ static struct ki_task *running_task(void)
     return w && ki_here.root ? ki_task_of(w->run.self) : NULL;
 }
 
+_Thread_local uint64_t ki_job_id_here;
+
 uint64_t kio_current_task_id(void)
 {
     struct ki_task *task = running_task();
 
-    return task ? ki_task_id(task) : 0;
+    return task ? ki_task_id(task) : ki_job_id_here;
 }
 
 int kio_task_set_name(const char *name)

@@ -91,6 +91,7 @@ int kio_join_set_placed_(struct kio_join_set *set, void *place, int err)
     b->free = b->at[i].next_free;
     b->used++;
     set->count++;
+    set->last = kio_abort_handle(&b->at[i].handle);
     /* It is looked at with the next poll, as if it had woken: so its waker gets to the task. */
     kio_waker_wake_by_ref(ki_node_waker(&b->nodes->at[i]));
     return 0;

@@ -104,6 +104,9 @@ static inline struct ki_task *ki_task_of(struct kio_wakeable *wakeable)
     return (struct ki_task *)wakeable; /* its first member */
 }
 
+/* The id of the job that this thread of the pool runs; 0: none. */
+extern _Thread_local uint64_t ki_job_id_here;
+
 static inline uint64_t ki_task_id(struct ki_task *task)
 {
     return ki_load_relaxed(&task->tag) >> 1;

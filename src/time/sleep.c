@@ -19,10 +19,15 @@ static kio_poll sleep_poll(kio_future *f, kio_context *cx)
 {
     struct kio_sleep *self = (struct kio_sleep *)f;
 
+    if (f->state == &armed_state && kio_unlikely_(ki_timer_is_elsewhere(&self->timer)))
+        kio_sleep_reset(self, self->timer.deadline_ns); /* to this runtime */
     if (f->state == &armed_state) {
         if (ki_timer_rearm(&self->timer, cx->waker))
             return KIO_PENDING;
-    } else {
+        if (kio_unlikely_(ki_timer_is_orphan(&self->timer)))
+            f->state = NULL;
+    }
+    if (f->state != &armed_state) {
         struct ki_driver *d = driver_or_guard("kio_sleep");
 
         if (self->timer.deadline_ns > d->clock.now_ns &&
@@ -72,6 +77,9 @@ struct kio_sleep *kio_sleep(struct kio_sleep *slot, kio_duration duration)
 {
     struct ki_driver *d = ki_driver_here;
 
+    /* The bound of now may lie ahead of now, which nothing must not wait for. */
+    if (d && duration <= 0)
+        return kio_sleep_until(slot, d->clock.now_ns);
     return kio_sleep_until(slot, ki_clock_add(d ? ki_driver_now(d) : ki_clock_now(), duration));
 }
 
@@ -83,14 +91,16 @@ void kio_sleep_reset(struct kio_sleep *sleep, kio_instant deadline)
         struct ki_driver *d = driver_or_guard("kio_sleep_reset");
         kio_waker waker;
 
-        /* The owner waits on: the waker stays, the timer moves (to this worker's wheel). */
+        /* The owner waits on: the waker stays, the timer moves (to this worker's wheel). Into the past:
+         * it is over, as soon as the owner looks. */
         waker = ki_timer_take(&sleep->timer);
-        sleep->timer.deadline_ns = deadline;
-        if (waker.to) {
+        if (waker.to && deadline > d->clock.now_ns) {
+            sleep->timer.deadline_ns = deadline;
             ki_timer_arm(d, &sleep->timer, waker);
             kio_waker_drop(waker);
             return;
         }
+        kio_waker_wake(waker);
     }
     /* Not started, fired but not polled, or over: it starts anew at its next poll. */
     f->type = &sleep_type;

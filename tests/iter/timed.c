@@ -99,13 +99,48 @@ static void an_interval_of_nothing_is_an_error_and_the_end(void **state)
     assert_seen(1, 0, 0);
 }
 
+struct late {
+    async_fn(void);
+    kio_instant start, tick;
+    struct kio_iter_interval interval;
+    struct kio_iter_next next;
+    struct kio_sleep busy;
+    int i;
+};
+
+async(late)
+{
+    async_begin;
+    seen_count = 0;
+    self->start = kio_now();
+    kio_iter_interval(&self->interval, 50 * KIO_MS);
+    kio_interval_missed(kio_iter_interval_of(&self->interval), KIO_TICK_SKIP);
+    for (self->i = 0; self->i < 4; self->i++) {
+        await(kio_iter_next(&self->next, &self->interval, &self->tick));
+        saw(self->start, (int)((self->tick - self->start) / KIO_MS));
+        if (self->i == 0)
+            await(kio_sleep(&self->busy, 175 * KIO_MS));
+    }
+    async_return();
+}
+
+static void the_ticks_of_an_interval_go_on_as_it_was_told(void **state)
+{
+    (void)state;
+    run(late);
+    assert_seen(0, 0, 0);
+    assert_seen(1, 175, 50);
+    assert_seen(2, 200, 200);
+    assert_seen(3, 250, 250);
+}
+
 /* ---- throttle, timeout -------------------------------------------------------------------- */
 
 struct paced {
     async_fn(void);
     const int *at;
     int count;
-    bool throttled;
+    bool throttled, repeats;
     kio_instant start;
     struct timetable body;
     struct kio_iter_generator values;
@@ -124,6 +159,8 @@ async(paced)
                        .count = self->count, .start = self->start);
     if (self->throttled)
         kio_iter_throttle(&self->throttle, &self->values, 100 * KIO_MS);
+    else if (self->repeats)
+        kio_iter_timeout_repeating(&self->timeout, &self->values, 100 * KIO_MS);
     else
         kio_iter_timeout(&self->timeout, &self->values, 100 * KIO_MS);
     for (;;) {
@@ -159,6 +196,46 @@ static void timeout_tells_once_for_each_item_and_goes_on(void **state)
     assert_seen(1, 150, -ETIMEDOUT);
     assert_seen(2, 400, 1);
     assert_seen(3, 450, 2);
+}
+
+static void each_late_item_has_a_timeout_of_its_own(void **state)
+{
+    static const int at[] = { 0, 200, 200, 400 };
+
+    (void)state;
+    run(paced, .at = at, .count = 4);
+    assert_int_equal(seen_count, 6);
+    assert_seen(0, 0, 0);
+    assert_seen(1, 100, -ETIMEDOUT);
+    assert_seen(2, 200, 1);
+    assert_seen(3, 200, 2);
+    assert_seen(4, 300, -ETIMEDOUT);
+    assert_seen(5, 400, 3);
+}
+
+static void items_in_time_have_none(void **state)
+{
+    static const int at[] = { 0, 99, 198 };
+
+    (void)state;
+    run(paced, .at = at, .count = 3);
+    assert_int_equal(seen_count, 3);
+    assert_seen(2, 198, 2);
+}
+
+static void a_repeating_timeout_tells_again_and_again(void **state)
+{
+    static const int at[] = { 50, 400, 450 };
+
+    (void)state;
+    run(paced, .at = at, .count = 3, .repeats = true);
+    assert_int_equal(seen_count, 6);
+    assert_seen(0, 50, 0);
+    assert_seen(1, 150, -ETIMEDOUT);
+    assert_seen(2, 250, -ETIMEDOUT);
+    assert_seen(3, 350, -ETIMEDOUT);
+    assert_seen(4, 400, 1);
+    assert_seen(5, 450, 2);
 }
 
 /* ---- chunks ------------------------------------------------------------------------------- */
@@ -214,6 +291,45 @@ static void without_a_limit_only_full_batches_and_the_last_come(void **state)
     assert_int_equal(seen_count, 2);
     assert_seen(0, 2000, 300);
     assert_seen(1, 2010, 103);
+}
+
+struct remainder {
+    async_fn(void);
+    kio_instant start;
+    struct timetable body;
+    struct kio_iter_generator values;
+    struct kio_iter_chunks chunks;
+    struct kio_iter_next next;
+    struct kio_timeout limit;
+    int batch[5];
+    size_t n;
+};
+
+async(remainder)
+{
+    static const int at[] = { 0, 0, 0, 1000 };
+
+    async_begin;
+    self->start = kio_now();
+    kio_iter_generator(&self->values, sizeof(int), &self->body, timetable, .at = at, .count = 4,
+                       .start = self->start);
+    kio_iter_chunks(&self->chunks, &self->values, self->batch, 5, 20 * KIO_MS);
+    await(kio_timeout(&self->limit, 10 * KIO_MS,
+                      kio_iter_next(&self->next, &self->chunks, &self->n)));
+    assert_int_equal(self->limit.out, -ETIMEDOUT);
+    assert_int_equal(kio_iter_chunks_gathered(&self->chunks), 3);
+    assert_int_equal(self->batch[2], 2);
+    await(kio_iter_next(&self->next, &self->chunks, &self->n));
+    assert_int_equal(self->n, 3);
+    assert_int_equal(kio_now() - self->start, 20 * KIO_MS);
+    assert_int_equal(kio_iter_chunks_gathered(&self->chunks), 0);
+    async_return();
+}
+
+static void what_is_gathered_stays_when_the_wait_is_dropped(void **state)
+{
+    (void)state;
+    run(remainder);
 }
 
 /* ---- buffered on tasks' worth of time ----------------------------------------------------- */
@@ -289,10 +405,15 @@ int main(void)
     const struct CMUnitTest tests[] = {
         P(an_interval_ticks_from_now_on),
         P(an_interval_of_nothing_is_an_error_and_the_end),
+        P(the_ticks_of_an_interval_go_on_as_it_was_told),
         P(throttle_leaves_a_pause_after_each_item),
         P(timeout_tells_once_for_each_item_and_goes_on),
+        P(each_late_item_has_a_timeout_of_its_own),
+        P(items_in_time_have_none),
+        P(a_repeating_timeout_tells_again_and_again),
         P(a_batch_comes_when_it_is_full_or_its_time_is_over),
         P(without_a_limit_only_full_batches_and_the_last_come),
+        P(what_is_gathered_stays_when_the_wait_is_dropped),
         P(two_are_in_flight_at_once),
     };
 

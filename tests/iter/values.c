@@ -1,48 +1,5 @@
 /* Async iterators without a clock, under an executor of ten lines. include/kioto/iter.h */
-#include "support/leaf.h"
-
-#include "base/mem.h"
-
-#include <kioto.h>
-
-#include <errno.h>
-#include <string.h>
-
-static struct little l;
-static long blocks_before;
-
-static int setup(void **state)
-{
-    (void)state;
-    little_init(&l);
-    blocks_before = ki_mem_alive();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    assert_int_equal(ki_mem_alive(), blocks_before);
-    return 0;
-}
-
-#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
-
-/* The next value of an iterator of int64_t or int; END and WAITS are none of the tests' values. */
-#define END   (-1000)
-#define WAITS (-1001)
-#define next_of(T_, it)                                                                            \
-    ({                                                                                             \
-        static struct kio_iter_next slot_;                                                         \
-        static T_ item_;                                                                           \
-        int64_t got_ = WAITS;                                                                      \
-        if (poll_once(&l, kio_iter_next(&slot_, it, &item_)) == KIO_READY)                         \
-            got_ = slot_.out == 1 ? (int64_t)item_ : slot_.out == 0 ? END : slot_.out;             \
-        kio_drop(&slot_);                                                                          \
-        got_;                                                                                      \
-    })
-#define next64(it) next_of(int64_t, it)
-#define nexti(it)  next_of(int, it)
+#include "support/iters.h"
 
 static void an_array_gives_its_items_and_ends_for_good(void **state)
 {
@@ -378,6 +335,28 @@ static void a_watch_receiver_gives_the_value_now_and_then_the_latest(void **stat
     kio_watch_rx_drop(&rx);
 }
 
+static void watch_changes_begins_with_what_is_new(void **state)
+{
+    static struct kio_watch_tx tx;
+    static struct kio_watch_rx rx;
+    static struct kio_iter_watch it;
+    int v = 1;
+
+    (void)state;
+    assert_int_equal(kio_watch_channel(&tx, &rx, sizeof v, &v), 0);
+    kio_iter_watch_changes(&it, &rx, sizeof v);
+    assert_int_equal(nexti(&it), WAITS);
+    v = 2;
+    kio_watch_send(&tx, &v);
+    assert_int_equal(nexti(&it), 2);
+    kio_watch_send(&tx, &v);
+    kio_watch_tx_drop(&tx);
+    assert_int_equal(nexti(&it), 2); /* the last value comes, once, then the end */
+    assert_int_equal(nexti(&it), END);
+    kio_drop(&it);
+    kio_watch_rx_drop(&rx);
+}
+
 /* ---- generators --------------------------------------------------------------------------- */
 
 static int generator_drops;
@@ -665,6 +644,7 @@ int main(void)
         T(a_receiver_is_an_iterator_until_it_is_closed_and_drained),
         T(a_broadcast_receiver_says_where_messages_were_missed),
         T(a_watch_receiver_gives_the_value_now_and_then_the_latest),
+        T(watch_changes_begins_with_what_is_new),
         T(a_generator_emits_and_ends_with_its_result),
         T(a_generator_dropped_half_way_is_destroyed_once),
         T(emits_side_by_side_are_given_one_after_the_other),

@@ -245,6 +245,60 @@ static void a_task_runs_on_the_runtime_it_was_given(void **state)
     kio_runtime_free(other);
 }
 
+/* ---- wakers after the end ------------------------------------------------------------------- */
+
+static kio_waker kept[300]; /* tasks enough for memory that is given back when the runtime ends */
+static int kept_count;
+
+struct keeps {
+    async_fn(void);
+};
+
+static kio_poll keeps_poll(kio_future *f, kio_context *cx)
+{
+    f->state = f;
+    kept[kept_count++] = kio_waker_clone(cx->waker);
+    return KIO_PENDING;
+}
+
+static const kio_future_type keeps_type = {
+    .name = "keeps",
+    .size = sizeof(struct keeps),
+    .poll = keeps_poll,
+};
+
+struct keeping {
+    async_fn(void);
+    struct kio_yield y;
+};
+
+async(keeping)
+{
+    async_begin;
+    for (int i = 0; i < 299; i++)
+        kio_spawn(NULL, keeps);
+    await(kio_yield_now(&self->y));
+    await(kio_yield_now(&self->y));
+    async_return();
+}
+
+/* Cloning, waking and dropping used to read through a type that was gone. */
+static void wakers_are_of_no_effect_when_their_runtime_is_gone(void **state)
+{
+    (void)state;
+    kept_count = 0;
+    kio_block_on(keeping); /* on a current_thread runtime of its own */
+    assert_int_equal(kept_count, 299);
+    for (int i = 0; i < kept_count; i++) {
+        kio_waker more = kio_waker_clone(kept[i]);
+
+        kio_waker_wake_by_ref(more);
+        kio_waker_drop(more);
+        kio_waker_wake(kept[i]);
+    }
+}
+
 RT_MAIN(RT(an_abort_handle_is_a_value_for_any_thread), RT(an_old_abort_handle_never_means_a_new_task),
         RT(it_outlives_the_runtime), RT(a_name_is_read_through_the_handle),
-        RT(a_task_runs_on_the_runtime_it_was_given))
+        RT(a_task_runs_on_the_runtime_it_was_given),
+        RT(wakers_are_of_no_effect_when_their_runtime_is_gone))
