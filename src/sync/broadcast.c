@@ -69,14 +69,10 @@ static void copy(void *to, const void *from, size_t size)
         memcpy(to, from, size);
 }
 
-static char *message_at(struct kio_broadcast_ *b, uint64_t position)
+/* Where in the ring a position lies: a division, so it is asked once. */
+static size_t place_of(const struct kio_broadcast_ *b, uint64_t position)
 {
-    return b->ring + position % b->cap * b->size;
-}
-
-static size_t *left_at(const struct kio_broadcast_ *b, uint64_t position)
-{
-    return &b->left[position % b->cap];
+    return (size_t)(position % b->cap);
 }
 
 /* The oldest position that is kept. */
@@ -217,13 +213,16 @@ static void forget(struct kio_broadcast_ *b, uint64_t next)
     _Alignas(16) char message[KI_OWNING_MAX];
 
     for (uint64_t end = b->tail; next < end; next++) {
+        size_t place;
+
         if (next < oldest(b))
             next = oldest(b); /* who overwrote them has ended them; there may be others by now */
         if (next >= end)
             break;
-        if (--*left_at(b, next) || !b->drop)
+        place = place_of(b, next);
+        if (--b->left[place] || !b->drop)
             continue;
-        copy(message, message_at(b, next), b->size);
+        copy(message, b->ring + place * b->size, b->size);
         unlock(b);
         b->drop(message);
         lock(b);
@@ -279,7 +278,7 @@ size_t kio_broadcast_kept_(struct kio_broadcast_ *b)
     checked(b, 0, "kio_broadcast_tx_len");
     lock(b);
     first = b->tail; /* a linear scan: as long as its answer */
-    while (first > oldest(b) && *left_at(b, first - 1))
+    while (first > oldest(b) && b->left[place_of(b, first - 1)])
         first--;
     kept = (size_t)(b->tail - first);
     unlock(b);
@@ -308,14 +307,14 @@ ssize_t kio_broadcast_send_(struct kio_broadcast_ *b, const void *value, size_t 
     checked(b, size, "kio_broadcast_send");
     lock(b);
     if (b->receivers) {
-        char *place = message_at(b, b->tail);
-        size_t *left = left_at(b, b->tail);
+        size_t place = place_of(b, b->tail);
+        char *message = b->ring + place * b->size;
 
-        lost = *left && b->drop;
+        lost = b->left[place] && b->drop;
         if (lost)
-            copy(overwritten, place, b->size);
-        copy(place, value, b->size);
-        *left = b->receivers;
+            copy(overwritten, message, b->size);
+        copy(message, value, b->size);
+        b->left[place] = b->receivers;
         told = (ssize_t)b->receivers;
         b->tail++;
         ki_waiters_wake_all(&b->line, &b->lock);
@@ -332,6 +331,7 @@ ssize_t kio_broadcast_send_(struct kio_broadcast_ *b, const void *value, size_t 
 static int take_locked(struct kio_broadcast_rx_ *rx, void *value, uint64_t *missed)
 {
     struct kio_broadcast_ *b = rx->channel;
+    size_t place;
 
     if (kio_unlikely_(rx->next < oldest(b))) {
         *missed = oldest(b) - rx->next;
@@ -340,8 +340,9 @@ static int take_locked(struct kio_broadcast_rx_ *rx, void *value, uint64_t *miss
     }
     if (rx->next == b->tail)
         return b->senders ? -EAGAIN : 0;
-    copy(value, message_at(b, rx->next), b->size);
-    if (--*left_at(b, rx->next) && b->copied)
+    place = place_of(b, rx->next);
+    copy(value, b->ring + place * b->size, b->size);
+    if (--b->left[place] && b->copied)
         b->copied(value);
     rx->next++;
     return 1;

@@ -615,6 +615,41 @@ static void a_reservation_of_many_that_fails_or_is_dropped_ends_a_closed_channel
     }
 }
 
+static void many_places_promised_before_a_close_are_kept_and_not_after_the_receiver(void **state)
+{
+    struct kio_reserve_many many = { 0 };
+    static struct kio_reserved permits;
+
+    (void)state;
+    for (int drops = 0; drops < 2; drops++) {
+        struct kio_permit permit;
+
+        little_init(&a);
+        open_channel(2);
+        permit = reserve_now();
+        PENDING(&a, kio_reserve_many(&many, &tx, 2, &permits));
+        kio_permit_drop(&permit);
+        assert_int_equal(a.wakes, 1); /* it has both, and has not looked yet */
+        if (drops)
+            kio_rx_drop(&rx);
+        else
+            kio_rx_close(&rx);
+        READY(&a, &many);
+        assert_int_equal(many.out, drops ? -EPIPE : 0);
+        assert_int_equal(permits.count, drops ? 0 : 2);
+        if (!drops) {
+            assert_true(kio_reserved_next(&permits, &permit));
+            permit_send(&permit, 5);
+            assert_int_equal(recv_now(), 5);
+            assert_int_equal(recv_nothing(), -EAGAIN); /* one more is out */
+            kio_reserved_drop(&permits);
+            assert_int_equal(recv_nothing(), 0);
+        }
+        assert_int_equal(kio_tx_capacity(&tx), 2);
+        close_channel();
+    }
+}
+
 static void many_permits_outlive_everything(void **state)
 {
     struct kio_reserved permits;
@@ -757,6 +792,7 @@ int main(void)
         T(who_waits_for_many_collects_places_and_is_not_overtaken),
         T(what_a_dropped_reservation_had_collected_goes_to_those_behind),
         T(a_reservation_of_many_that_fails_or_is_dropped_ends_a_closed_channel),
+        T(many_places_promised_before_a_close_are_kept_and_not_after_the_receiver),
         T(many_permits_outlive_everything),
         T(an_owned_permit_takes_the_sender_along_and_gives_it_back),
         T(an_owned_reservation_that_is_dropped_or_fails_leaves_the_sender),
