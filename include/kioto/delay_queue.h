@@ -182,8 +182,8 @@ KIO_API void kio_delay_queue_shrink(struct kio_delay_queue *queue);
  *
  * value    written when there is one
  *
- * Returns: 1: a value came out
- * Errors:  -EAGAIN: none is due yet; 0: the queue is empty
+ * Returns: 1: a value came out; 0: the queue is empty
+ * Errors:  -EAGAIN: none is due yet
  * Threads: owner
  * Since:   0.1
  */
