@@ -71,6 +71,9 @@ foreach(area ${areas})
       target_link_options(${target} PRIVATE ${fault_options})
     endif()
     kioto_test(${area}/${subject} ${target})
+    if(area STREQUAL fault)
+      set_tests_properties(${area}/${subject} PROPERTIES TIMEOUT 300) # thousands of runtimes
+    endif()
     if(with_valgrind AND area MATCHES "^(future|time|task|sync|rt|debug)$" AND NOT subject MATCHES "threads|stress|stuck")
       add_test(NAME valgrind/${area}/${subject} COMMAND ${valgrind_command} $<TARGET_FILE:${target}>)
       set_tests_properties(valgrind/${area}/${subject} PROPERTIES TIMEOUT 600 LABELS valgrind

@@ -95,10 +95,10 @@ static void a_runtime_with_a_task(void)
 
 static const struct fault_scenario scenarios[] = {
     SCENARIO(a_runtime, FAULT_ALONE | FAULT_DETERMINISTIC),
-    SCENARIO(a_runtime_of_default_size, FAULT_ALONE | FAULT_MULTI_ONLY),
-    SCENARIO(a_watched_runtime, FAULT_ALONE),
+    SCENARIO(a_runtime_of_default_size, FAULT_MULTI_ONLY),
+    SCENARIO(a_watched_runtime),
     SCENARIO(a_runtime_that_dumps, FAULT_ALONE | FAULT_CURRENT_ONLY | FAULT_THREADS),
-    SCENARIO(a_runtime_with_a_task, FAULT_ALONE | FAULT_MULTI_ONLY),
+    SCENARIO(a_runtime_with_a_task, FAULT_MULTI_ONLY),
 };
 
 FAULTS_FDS_MAIN()

@@ -403,7 +403,7 @@ static void iterators_and_timers(void)
 }
 
 static const struct fault_scenario scenarios[] = {
-    SCENARIO(tasks_are_spawned_joined_and_aborted, FAULT_ALONE | FAULT_DETERMINISTIC),
+    SCENARIO(tasks_are_spawned_joined_and_aborted, FAULT_DETERMINISTIC),
     SCENARIO(four_hundred_tasks, FAULT_ALONE),
     SCENARIO(a_task_gets_a_name),
     SCENARIO(a_join_set, FAULT_DETERMINISTIC),

@@ -58,7 +58,20 @@ static struct {
     ki_atomic(int) epoll; /* 0: none; otherwise the epoll fd plus one */
     struct epoll_event event;
 } registered[FDS];
-static ki_atomic(int) is_eventfd[FDS];
+enum kind { OTHER, EVENTFD, TIMERFD };
+static ki_atomic(int) kinds[FDS];
+
+static bool is_a(int fd, enum kind kind)
+{
+    return fd >= 0 && fd < FDS && ki_load_acquire(&kinds[fd]) == (int)kind;
+}
+
+static int now_a(int fd, enum kind kind)
+{
+    if (fd >= 0 && fd < FDS)
+        ki_store_release(&kinds[fd], (int)kind);
+    return fd;
+}
 
 static void rouse(int fd)
 {
@@ -87,7 +100,9 @@ static int hit_io(struct fault_call *call, int fd)
 CALL(epoll_create1, "epoll_create1", REPORTED(EMFILE), REPORTED(ENFILE), REPORTED(ENOMEM));
 WRAP_ERRNO(int, epoll_create1, (int flags), (flags))
 
-CALL(epoll_add, "epoll_ctl, adding", EITHER(ENOMEM), EITHER(ENOSPC));
+CALL(epoll_add, "epoll_ctl, adding", REPORTED(ENOMEM), REPORTED(ENOSPC));
+/* On current_thread a timerfd is an alarm that only the search for deadlocks wants. */
+CALL(epoll_add_timer, "epoll_ctl, adding a timerfd", EITHER(ENOMEM), EITHER(ENOSPC));
 CALL(epoll_del, "epoll_ctl, removing", HIDDEN(ENOENT), HIDDEN(ENOMEM));
 WRAP(int, epoll_ctl, (int epoll, int op, int fd, struct epoll_event *event))
 {
@@ -99,7 +114,7 @@ WRAP(int, epoll_ctl, (int epoll, int op, int fd, struct epoll_event *event))
         err = __real_epoll_ctl(epoll, op, fd, event);
         return faults_hit(&call_epoll_del) ? -1 : err;
     }
-    if (faults_hit(&call_epoll_add))
+    if (faults_hit(is_a(fd, TIMERFD) ? &call_epoll_add_timer : &call_epoll_add))
         return -1;
     if (fd < FDS) {
         registered[fd].event = *event;
@@ -132,17 +147,15 @@ WRAP_WORDS(long, syscall, (long number, long a, long b, long c, long d, long e, 
 CALL(eventfd, "eventfd", REPORTED(EMFILE), REPORTED(ENFILE), REPORTED(ENODEV), REPORTED(ENOMEM));
 WRAP(int, eventfd, (unsigned count, int flags))
 {
-    int fd = faults_hit(&call_eventfd) ? -1 : __real_eventfd(count, flags);
-
-    if (fd >= 0 && fd < FDS)
-        ki_store_release(&is_eventfd[fd], 1);
-    return fd;
+    return faults_hit(&call_eventfd) ? -1 : now_a(__real_eventfd(count, flags), EVENTFD);
 }
 
-/* On current_thread it is an alarm that only the search for deadlocks wants. */
 CALL(timerfd_create, "timerfd_create", EITHER(EMFILE), EITHER(ENFILE), EITHER(ENODEV),
      EITHER(ENOMEM));
-WRAP_ERRNO(int, timerfd_create, (int clock, int flags), (clock, flags))
+WRAP(int, timerfd_create, (int clock, int flags))
+{
+    return faults_hit(&call_timerfd_create) ? -1 : now_a(__real_timerfd_create(clock, flags), TIMERFD);
+}
 
 /* ---- fds ---------------------------------------------------------------------------------- */
 
@@ -152,10 +165,9 @@ WRAP(int, close, (int fd))
 {
     int err;
 
-    if (fd >= 0 && fd < FDS) {
+    if (fd >= 0 && fd < FDS)
         ki_store_release(&registered[fd].epoll, 0);
-        ki_store_release(&is_eventfd[fd], 0);
-    }
+    now_a(fd, OTHER);
     err = __real_close(fd);
     return faults_hit(&call_close) ? -1 : err;
 }
@@ -184,7 +196,7 @@ WRAP(ssize_t, write, (int fd, const void *buf, size_t len))
 {
     bool fails;
 
-    if (fd >= 0 && fd < FDS && ki_load_acquire(&is_eventfd[fd]))
+    if (is_a(fd, EVENTFD))
         return faults_hit(&call_write_eventfd) ? -1 : __real_write(fd, buf, len);
     len = shorter(&call_write, fd, len, &fails);
     return fails ? -1 : __real_write(fd, buf, len);
@@ -357,7 +369,8 @@ WRAP_ERRNO(int, dup2, (int from, int to), (from, to))
 
 static struct fault_call *const all[] = {
     &call_malloc, &call_calloc, &call_realloc, &call_aligned_alloc, &call_strdup, &call_madvise,
-    &call_fmemopen, &call_backtrace_symbols, &call_epoll_create1, &call_epoll_add, &call_epoll_del,
+    &call_fmemopen, &call_backtrace_symbols, &call_epoll_create1, &call_epoll_add, &call_epoll_add_timer,
+    &call_epoll_del,
     &call_epoll_wait, &call_epoll_pwait2, &call_futex_wait, &call_tgsigqueue, &call_eventfd,
     &call_timerfd_create, &call_close, &call_read, &call_write, &call_write_eventfd, &call_fcntl,
     &call_poll, &call_memfd_create, &call_lseek, &call_stat, &call_socket, &call_socketpair, &call_bind,

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/thread.h"
+#include "driver/readiness.h"
 
 #include <dirent.h>
 #include <kioto/debug.h>
@@ -33,6 +34,7 @@ static struct {
     const struct fault_call *call;
     const struct fault *fault;
     long nth;
+    bool lasts;              /* those after the nth fail too */
     void (*first)(void);     /* called where the call is about to fail */
     int fds_limit;           /* 0: none; otherwise one more than may be opened, really */
     ki_atomic(int) on;
@@ -66,13 +68,16 @@ void faults_list(struct fault_calls *more)
 
 int faults_hit(struct fault_call *call)
 {
+    long made;
+
     if (!ki_load_relaxed(&now.on) || paused)
         return 0;
     if (!now.call)
         ki_store_relaxed(&total->used[call->number], 1);
     if (call != now.call)
         return 0;
-    if (ki_fetch_add_relaxed(&total->made, 1) + 1 != now.nth)
+    made = ki_fetch_add_relaxed(&total->made, 1) + 1;
+    if (made < now.nth || (made > now.nth && !now.lasts))
         return 0;
     ki_store_relaxed(&total->reached, 1);
     if (now.first)
@@ -212,6 +217,7 @@ static void on_alarm(int signo)
 
 struct balance {
     long blocks;
+    size_t registrations;
     int fds, threads;
 };
 
@@ -229,7 +235,7 @@ static int open_fds(void)
 
 static struct balance balance_now(int threads)
 {
-    struct balance b = { ki_mem_alive(), open_fds(), ki_thread_count() };
+    struct balance b = { ki_mem_alive(), ki_ready_count(), open_fds(), ki_thread_count() };
 
     /* One that was joined is in /proc for a moment still. */
     for (int i = 0; b.threads > threads && i < 1000; i++) {
@@ -245,8 +251,9 @@ static void describe(const struct fault_scenario *s, const struct fault_call *ca
                      const struct fault *f, long nth)
 {
     if (call)
-        snprintf(now.text, sizeof now.text, "faults: %s on %s, %s, error %d, time %ld", s->name,
-                 flavors[rt_flavor], call->name, f->error, nth);
+        snprintf(now.text, sizeof now.text, "faults: %s on %s, %s, error %d, time %ld%s",
+                 s->name, flavors[rt_flavor], call->name, f->error, nth,
+                 now.lasts ? " and after" : "");
     else
         snprintf(now.text, sizeof now.text, "faults: %s on %s, nothing fails", s->name,
                  flavors[rt_flavor]);
@@ -326,6 +333,7 @@ static void check_balance(const struct balance *before)
     struct balance b = balance_now(any ? THREADS_ANY : before->threads);
 
     faults_check(b.fds == before->fds);
+    faults_check(b.registrations == before->registrations);
     faults_check(any || b.threads == before->threads);
 }
 
@@ -408,8 +416,8 @@ static void cold_run(void *arg)
 
 /* ---- all of a scenario -------------------------------------------------------------------- */
 
-static void each_fault(const struct fault_scenario *s, const struct fault_call *call,
-                       const struct fault *f, struct balance *before)
+static void each_time(const struct fault_scenario *s, const struct fault_call *call,
+                      const struct fault *f, struct balance *before)
 {
     for (long nth = 1; nth <= NTH_MAX; nth++) {
         struct cold c = { s, call, f, nth };
@@ -417,6 +425,22 @@ static void each_fault(const struct fault_scenario *s, const struct fault_call *
         if (s->flags & FAULT_ALONE ? !in_child(cold_run, &c) : !one_fault(s, call, f, nth, before))
             return;
     }
+}
+
+/* What has run out once may stay so. */
+static bool may_last(const struct fault *f)
+{
+    return f->then != FAULT_HIDDEN && (f->error == ENOMEM || f->error == EMFILE || f->error == EAGAIN);
+}
+
+static void each_fault(const struct fault_scenario *s, const struct fault_call *call,
+                       const struct fault *f, struct balance *before)
+{
+    each_time(s, call, f, before);
+    now.lasts = may_last(f);
+    if (now.lasts)
+        each_time(s, call, f, before);
+    now.lasts = false;
 }
 
 static bool is_asked_for(const char *name)
