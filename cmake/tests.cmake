@@ -40,7 +40,7 @@ function(kioto_test name target)
 endfunction()
 
 file(GLOB areas RELATIVE ${CMAKE_SOURCE_DIR}/tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*)
-list(REMOVE_ITEM areas golden misuse compile_fail valgrind_finds support install stress)
+list(REMOVE_ITEM areas golden misuse compile_fail valgrind_finds support install stress model)
 file(GLOB support CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/support/*.c)
 if(support)
   add_library(kioto-test-support STATIC ${support})
@@ -105,6 +105,46 @@ foreach(kind "ct" "det" "mt --workers 1" "mt --workers 2" "mt --workers 16")
   add_test(NAME stress/${short} COMMAND kioto-stress --flavor ${kind} --seconds 2)
   set_tests_properties(stress/${short} PROPERTIES TIMEOUT 180 LABELS test)
 endforeach()
+
+# The interleaving checker: tests/model/<part>.c says in its first comment which sources it is made of, and
+# with which sizes. Compiled for a thread sanitizer whose library is the checker (docs/design/model.md); its
+# calls are gcc's.
+if(CMAKE_C_COMPILER_ID STREQUAL GNU AND NOT KIOTO_SANITIZE)
+  file(GLOB checker ${CMAKE_SOURCE_DIR}/tests/model/checker/mc.c ${CMAKE_SOURCE_DIR}/tests/model/checker/memory.c
+    ${CMAKE_SOURCE_DIR}/tests/model/checker/hooks.c)
+  add_library(model-checker OBJECT ${checker})
+  target_link_libraries(model-checker PRIVATE kioto-flags)
+  target_compile_options(model-checker PRIVATE -O2)
+  file(GLOB models CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/model/*.c)
+  foreach(file ${models})
+    get_filename_component(name ${file} NAME_WE)
+    set(sources)
+    set(defines)
+    file(STRINGS ${file} lines REGEX "^ \\* (Sources|Defines): ")
+    foreach(line ${lines})
+      string(REGEX REPLACE "^ \\* [A-Za-z]+: *" "" words "${line}")
+      separate_arguments(words)
+      if(line MATCHES "Sources")
+        list(TRANSFORM words PREPEND ${CMAKE_SOURCE_DIR}/)
+        set(sources ${words})
+      else()
+        set(defines ${words})
+      endif()
+    endforeach()
+    add_executable(model-${name} ${file} ${sources} $<TARGET_OBJECTS:model-checker>)
+    target_link_libraries(model-${name} PRIVATE kioto-flags)
+    target_include_directories(model-${name} PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include
+      ${CMAKE_SOURCE_DIR}/tests/model)
+    target_compile_options(model-${name} PRIVATE -UNDEBUG -O1 -fsanitize=thread
+      --param tsan-instrument-func-entry-exit=0 -fno-builtin -fno-lto -Wno-missing-field-initializers
+      -Wno-type-limits -DKI_NEVER_ALONE -include ${CMAKE_SOURCE_DIR}/tests/model/checker/standin.h ${defines})
+    target_link_options(model-${name} PRIVATE -no-pie)
+    add_test(NAME model/${name} COMMAND model-${name})
+    set_tests_properties(model/${name} PROPERTIES TIMEOUT 300 LABELS model)
+  endforeach()
+  add_test(NAME model/reduction COMMAND model-litmus --random-programs 100)
+  set_tests_properties(model/reduction PROPERTIES TIMEOUT 300 LABELS model)
+endif()
 
 # llhttp comes as C sources; the examples' HTTP server parses with it.
 find_path(LLHTTP_INCLUDE llhttp/llhttp.h PATHS /usr/share/include)

@@ -145,6 +145,35 @@ static void wake_late(void)
     kio_waker_wake(ki_task_waker(task));
 }
 
+/* A slot that is free for every thread: one takes it for a new task, while a late wake of the former
+ * one puts it in the inbox and so brings the new task in. */
+static void begin_free_slot(void)
+{
+    mc_thread_local(&ki_worker_here, sizeof ki_worker_here);
+    mc_thread_local(&ki_here, sizeof ki_here);
+    sched = ki_current_new();
+    sched->before_sleep = nothing_left;
+    MC_ASSERT(!ki_current_open(sched, &the_park, NULL, 1, false, false));
+    task = probe_new(sched, NULL, sizeof(struct probe), 0);
+    ki_task_release(task, NULL);
+}
+
+static void spawn_in_free_slot(void)
+{
+    struct ki_task *made;
+
+    MC_ASSERT(ki_sched_enter(sched));
+    made = probe_new(sched, NULL, sizeof(struct probe), 0);
+    MC_ASSERT(made == task);
+    ki_current_spawn(sched, NULL, made);
+    ki_sched_leave(sched);
+}
+
+static void wake_free_slot(void)
+{
+    kio_waker_wake(ki_task_waker(task));
+}
+
 /* ---- closing -------------------------------------------------------------------------------- */
 
 static void close_it(void)
@@ -154,6 +183,28 @@ static void close_it(void)
     MC_ASSERT(!err);
     MC_ASSERT(drops() == 1);
     MC_ASSERT(!current_of(sched)->head);
+}
+
+/* It was run by another thread before: what that left behind is this one's now. */
+static bool stop_at_once(void *arg)
+{
+    unsigned *calls = arg;
+
+    return ++*calls > 1;
+}
+
+static void run_a_little(void)
+{
+    unsigned calls = 0;
+
+    (void)ki_current_run(sched, stop_at_once, &calls);
+}
+
+static void close_when_free(void)
+{
+    while (ki_current_close(sched))
+        mc_spin();
+    MC_ASSERT(drops() == 1);
 }
 
 /* ---- two threads that want to run it, and a question from outside --------------------------- */
@@ -215,7 +266,10 @@ static const struct mc_test tests[] = {
     { "two_tasks_in_the_inbox", begin_with_two, { run_two, wake_two_tasks }, end },
     { "spawned_by_another_thread", begin, { run_two, spawn_foreign }, end },
     { "late_wake_of_a_used_slot", begin_reuse, { run_reuse, wake_late }, end },
+    { "late_wake_brings_in_a_new_task", begin_free_slot,
+      { run_one, spawn_in_free_slot, wake_free_slot }, end },
     { "wake_meets_close", begin, { close_it, wake_0 }, end },
+    { "close_by_another_thread", begin, { run_a_little, close_when_free } },
     { "two_run", begin, { try_run, try_run } },
     { "asked_while_running", begin, { run_and_count, ask }, end },
 };

@@ -305,11 +305,12 @@ static void no_block(void)
 
 /* ---- random programs: what is seen with reduction and without ------------------------------ */
 
-#define OPS 3
+#define OPS 3 /* at most */
 static struct {
     uint8_t what, var, order;
 } program[3][OPS];
 static uint64_t seed;
+static unsigned ops = 2;
 static uint32_t hash[4];
 
 static uint32_t draw(uint32_t n)
@@ -336,7 +337,7 @@ static void show_program(void)
     static const char *const order[] = { "relaxed", "acquire/release", "seq_cst" };
 
     for (int t = 0; t < 3; t++) {
-        for (int i = 0; i < OPS; i++)
+        for (unsigned i = 0; i < ops; i++)
             printf("  thread %d: %s %c %s\n", t + 1, what[program[t][i].what],
                    'x' + program[t][i].var, order[program[t][i].order]);
     }
@@ -350,7 +351,7 @@ static void run_program(void)
     unsigned t = mc_self();
     uint32_t h = 1;
 
-    for (unsigned i = 0; i < OPS; i++) {
+    for (unsigned i = 0; i < ops; i++) {
         _Atomic uint32_t *v = &vars[program[t - 1][i].var];
         unsigned order = program[t - 1][i].order;
         uint32_t mark = t * 10 + i + 1, e;
@@ -432,12 +433,16 @@ static const struct mc_test tests[] = {
     { "memory_not_published", no_block, { publish, look }, .must_fail = true },
 };
 
+/* litmus --random-programs COUNT [FIRST [OPERATIONS]]: 2 (the usual), or 3, which takes seconds each. */
 int main(int argc, char **argv)
 {
     int failed;
 
     if (argc > 2 && !strcmp(argv[1], "--random-programs")) {
         uint64_t count = strtoull(argv[2], NULL, 10);
+
+        if (argc > 4)
+            ops = argv[4][0] == '3' ? 3 : 2;
 
         for (uint64_t i = 0; i < count; i++) {
             uint64_t number = (argc > 3 ? strtoull(argv[3], NULL, 10) : 1) + i;

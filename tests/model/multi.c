@@ -120,11 +120,6 @@ static void work_one(void)
     work_until(&m->workers[0], 1);
 }
 
-static void work_two(void)
-{
-    work_until(&m->workers[0], 2);
-}
-
 /* ---- threads outside ------------------------------------------------------------------------- */
 
 static void wake_by(struct ki_task *t, unsigned flag)
@@ -157,12 +152,6 @@ static void spawn_foreign(void)
     made = probe_new(&m->base, NULL, sizeof(struct probe), 0);
     ki_multi_spawn(&m->base, NULL, made);
     ki_sched_leave(&m->base);
-}
-
-static void spawn_and_wake(void)
-{
-    spawn_foreign();
-    wake_both_flags();
 }
 
 static void end(void)
@@ -261,6 +250,14 @@ static void work_to_the_end(void)
     worker_main(&m->workers[0]);
 }
 
+/* The last worker goes: it drops every task. */
+static void leave(void)
+{
+    ki_worker_here = &m->workers[0].w;
+    ki_mworker_leave(&m->workers[0]);
+    ki_worker_here = NULL;
+}
+
 static void close_it(void)
 {
     ki_store_seq_cst(&m->ending, 1);
@@ -315,8 +312,9 @@ static const struct mc_test tests[] = {
     { "slot_taken_by_a_thief", begin_slot, { replace_in_slot, take_from_slot }, end_slot },
     { "foreign_wake_meets_sleep", begin_one_idle, { work_one, wake_both_flags }, end },
     { "two_foreign_wakes", begin_one_idle, { work_one, wake_0, wake_1 }, end },
-    { "foreign_spawn_meets_sleep", begin_one_idle, { work_two, spawn_and_wake }, end },
-    { "wake_meets_shutdown", begin_one_idle, { work_to_the_end, close_it, wake_0 }, end_closed },
+    { "foreign_spawn_meets_sleep", begin_one_idle, { work_one, spawn_foreign }, end },
+    { "shutdown_meets_sleep", begin_one_idle, { work_to_the_end, close_it }, end_closed },
+    { "wake_meets_shutdown", begin_one_idle, { leave, close_it, wake_0 }, end_closed },
     { "look_meets_poll", begin_two, { run_one_until_over, look }, end_look },
 };
 
