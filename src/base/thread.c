@@ -22,7 +22,6 @@ int ki_thread_start(pthread_t *thread, void *(*run)(void *), void *arg, size_t s
                     const char *name, unsigned number)
 {
     pthread_attr_t attr;
-    char text[16];
     int err = pthread_attr_init(&attr);
 
     if (err)
@@ -34,9 +33,17 @@ int ki_thread_start(pthread_t *thread, void *(*run)(void *), void *arg, size_t s
     pthread_attr_destroy(&attr);
     if (err)
         return -err;
-    snprintf(text, sizeof text, "%.10s-%u", name, number % 10000);
-    pthread_setname_np(*thread, text);
+    if (name)
+        ki_thread_name(*thread, name, number);
     return 0;
+}
+
+void ki_thread_name(pthread_t thread, const char *name, unsigned number)
+{
+    char text[16];
+
+    snprintf(text, sizeof text, "%.10s-%u", name, number % 10000);
+    pthread_setname_np(thread, text);
 }
 
 /* Thread sanitizer has a thread of its own. */

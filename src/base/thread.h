@@ -9,10 +9,13 @@
 
 #include <pthread.h>
 
-/* name: at most 10 characters are used, the thread is called name-number. stack_size: bytes, 0: the
+/* name: at most 10 characters are used, the thread is called name-number. NULL: it names itself, because
+ * it may have ended, and been joined by another thread, before this returns. stack_size: bytes, 0: the
  * system's default. 0 or a negative errno. */
 KIO_MUST_USE int ki_thread_start(pthread_t *thread, void *(*run)(void *), void *arg,
                                  size_t stack_size, const char *name, unsigned number);
+
+void ki_thread_name(pthread_t thread, const char *name, unsigned number);
 
 /* Threads of this process; -1: not known. */
 int ki_thread_count(void);

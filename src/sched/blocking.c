@@ -61,13 +61,12 @@ static void *thread_main(void *arg);
 static int start_locked(struct lane *lane)
 {
     const struct ki_blocking_config *config = &lane->pool->config;
-    unsigned number = lane->started++;
     pthread_t thread;
     int err;
 
     lane->threads++;
     pthread_mutex_unlock(&lane->lock);
-    err = ki_thread_start(&thread, thread_main, lane, config->stack_size, config->name, number);
+    err = ki_thread_start(&thread, thread_main, lane, config->stack_size, NULL, 0);
     pthread_mutex_lock(&lane->lock);
     if (err && --lane->threads == 0)
         pthread_cond_broadcast(&lane->quiet);
@@ -195,8 +194,13 @@ static void *thread_main(void *arg)
     struct ki_blocking *pool = lane->pool;
     bool watching = true; /* started because jobs wait */
     struct ki_job *job;
+    unsigned number;
 
     pool->config.on_thread(pool->config.arg, true);
+    pthread_mutex_lock(&lane->lock);
+    number = lane->started++;
+    pthread_mutex_unlock(&lane->lock);
+    ki_thread_name(pthread_self(), pool->config.name, number);
     pthread_mutex_lock(&lane->lock);
     while ((job = next_job(lane, watching))) {
         watching = false;
