@@ -1,5 +1,5 @@
 /* Starting a named thread. It takes no signals: they are the program's own threads' business, and
- * a handler there never finds one of Kioto's in the middle of something. */
+ * a handler there never finds one of Kioto's in the middle of something. But its own faults it does. */
 #ifndef KI_BASE_THREAD_H
 #define KI_BASE_THREAD_H
 
