@@ -1,5 +1,5 @@
 /* Starting a named thread. It takes no signals: they are the program's own threads' business, and
- * a handler there never finds one of Kioto's in the middle of something. */
+ * a handler there never finds one of Kioto's in the middle of something. But its own faults it does. */
 #ifndef KI_BASE_THREAD_H
 #define KI_BASE_THREAD_H
 
@@ -9,7 +9,8 @@
 
 #include <pthread.h>
 
-/* name: at most 10 characters are used, the thread is called name-number. stack_size: bytes, 0: the
+/* name: at most 10 characters are used, the thread is called name-number. NULL: it names itself, because
+ * it may have ended, and been joined by another thread, before this returns. stack_size: bytes, 0: the
  * system's default. 0 or a negative errno. */
 KIO_MUST_USE int ki_thread_start(pthread_t *thread, void *(*run)(void *), void *arg,
                                  size_t stack_size, const char *name, unsigned number);

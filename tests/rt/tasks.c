@@ -5,6 +5,7 @@
 #include "base/mem.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -394,6 +395,44 @@ static void handles_outlive_the_runtime(void **state)
     kio_drop(&h);
 }
 
+static void *mask_of(void *to)
+{
+    pthread_sigmask(SIG_BLOCK, NULL, to);
+    return NULL;
+}
+
+struct masks {
+    async_fn(void);
+    sigset_t *worker, *job;
+    struct kio_join_handle h;
+};
+
+async(masks)
+{
+    async_begin;
+    (void)mask_of(self->worker);
+    (void)kio_spawn_blocking(&self->h, mask_of, self->job);
+    await(&self->h);
+    async_return();
+}
+
+/* A crash handler of the program's, or a sanitizer's, sees what happens on Kioto's threads. */
+static void threads_take_their_own_faults_and_no_other_signals(void **state)
+{
+    static sigset_t mask[2];
+
+    (void)state;
+    run(masks, .worker = &mask[0], .job = &mask[1]);
+    for (int i = rt_flavor == KIO_CURRENT_THREAD; i < 2; i++) {
+        assert_int_equal(sigismember(&mask[i], SIGSEGV), 0);
+        assert_int_equal(sigismember(&mask[i], SIGBUS), 0);
+        assert_int_equal(sigismember(&mask[i], SIGFPE), 0);
+        assert_int_equal(sigismember(&mask[i], SIGILL), 0);
+        assert_int_equal(sigismember(&mask[i], SIGINT), 1);
+        assert_int_equal(sigismember(&mask[i], SIGTERM), 1);
+    }
+}
+
 /* ---- from other threads ------------------------------------------------------------------- */
 
 static void *spawn_from_here(void *arg)
@@ -770,7 +809,8 @@ RT_MAIN(RT(a_handle_gives_the_result), RT(ten_thousand_tasks_are_joined),
         RT(a_large_task_lies_in_an_allocation_of_its_own),
         RT(a_spawn_without_memory_is_an_error_of_the_handle),
         RT(a_spawn_that_fails_releases_what_it_was_given), RT(shutdown_drops_every_task),
-        RT(handles_outlive_the_runtime), RT(a_waker_outlives_the_runtime), RT(plain_threads_spawn),
+        RT(handles_outlive_the_runtime), RT(a_waker_outlives_the_runtime),
+        RT(threads_take_their_own_faults_and_no_other_signals), RT(plain_threads_spawn),
         RT(several_threads_block_on_one_runtime), RT(a_task_that_never_waits_lets_others_run),
         RT(a_blocking_job_gives_its_result),
         RT(jobs_run_side_by_side_and_one_that_has_not_begun_can_be_aborted),
