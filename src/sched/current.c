@@ -21,6 +21,7 @@
  * exchanges asleep to 0. An eventfd that was written before the thread sleeps ends that sleep.
  */
 #include "sched.h"
+#include "poll.h"
 #include "../base/clock.h"
 #include "../base/mem.h"
 #include "../base/thread.h"

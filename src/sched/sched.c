@@ -1,5 +1,6 @@
 #include "sched.h"
 #include "hooks.h"
+#include "poll.h"
 #include "../base/clock.h"
 #include "../future/guard.h"
 
@@ -71,77 +72,39 @@ void ki_sched_each(struct ki_sched *sched, void (*visit)(struct ki_worker *, uns
         ki_multi_each(sched, visit, arg);
 }
 
-static inline kio_poll poll(struct ki_worker *w, struct ki_task *task, uintptr_t *how)
-{
-    kio_future *f = ki_task_future(task);
-    kio_context cx = { .waker = ki_task_waker(task), .run = &w->run };
-    kio_poll answer;
-
-    w->run.budget = KI_BUDGET;
-    w->run.yielded = false;
-    /* relaxed: a watchdog asks which worker polls what; nothing hangs on it */
-    ki_bare_store_relaxed(&w->run.self, &task->wakeable);
-    ki_count(&w->polls);
-    ki_here_root(f);
-    ki_here.task_name = ki_task_name(task);
-    if (kio_unlikely_(ki_task_abort_asked(task))) {
-        kio_drop_(f);
-        *how = KI_JOIN_ABORTED;
-        answer = KIO_READY;
-    } else {
-        answer = kio_poll_(f, &cx);
-        *how = KI_JOIN_DONE;
-        if (kio_unlikely_(answer == KIO_READY && f->state == KIO_KEPT))
-            kio_drop_(f);
-    }
-    ki_here_root(NULL);
-    ki_bare_store_relaxed(&w->run.self, NULL);
-    if (answer == KIO_READY)
-        ki_count_ended(w);
-    return answer;
-}
-
-/* waited: how long it was queued; negative: not known. */
-static kio_poll poll_hooked(struct ki_worker *w, struct ki_task *task, int64_t waited, uintptr_t *how)
-{
-    bool is_poll = !ki_task_abort_asked(task); /* an abort drops it */
-    kio_poll answer;
-
-    if (!(task->flags & KI_TASK_HOOKED))
-        return poll(w, task, how);
-    if (is_poll)
-        ki_hook_poll(w->sched->hooks.on_poll_begin, task, waited, w->sched->hooks.arg);
-    answer = poll(w, task, how);
-    if (is_poll)
-        ki_hook_poll(w->sched->hooks.on_poll_end, task, waited, w->sched->hooks.arg);
-    if (answer == KIO_READY)
-        ki_hook_end(&w->sched->hooks, task, *how == KI_JOIN_ABORTED);
-    return answer;
-}
-
-static KIO_COLD kio_poll poll_observed(struct ki_worker *w, struct ki_task *task, uintptr_t *how)
+/* How long it waited in a queue, and it is queued no more; negative: not known. */
+static int64_t take_stamp(struct ki_worker *w, struct ki_task *task, int64_t now)
 {
     int64_t *stamp = ki_task_stamp_of(task);
-    int64_t queued, start;
-    kio_poll answer;
+    int64_t queued = ki_bare_load_relaxed(stamp); /* the queue published it */
 
-    if (!(task->flags & KI_TASK_STAMPED))
-        return poll_hooked(w, task, -1, how);
-    queued = ki_bare_load_relaxed(stamp); /* the queue published it */
-    start = ki_clock_now();
-    if (queued)
-        ki_times_add(&w->times->latency, start - queued);
     ki_bare_store_relaxed(stamp, 0); /* a wake from now on is another one */
-    answer = poll_hooked(w, task, queued ? start - queued : -1, how);
-    ki_times_add(&w->times->poll, ki_clock_now() - start);
-    return answer;
+    if (!queued)
+        return -1;
+    ki_times_add(&w->times->latency, now - queued);
+    return now - queued;
 }
 
-kio_poll ki_worker_poll(struct ki_worker *w, struct ki_task *task, uintptr_t *how)
+kio_poll ki_worker_poll_observed(struct ki_worker *w, struct ki_task *task, uintptr_t *how)
 {
-    if (kio_unlikely_(task->flags & KI_TASK_OBSERVED))
-        return poll_observed(w, task, how);
-    return poll(w, task, how);
+    const struct kio_hooks *hooks = &w->sched->hooks;
+    bool stamped = task->flags & KI_TASK_STAMPED;
+    bool hooked = task->flags & KI_TASK_HOOKED;
+    bool told = hooked && !ki_task_abort_asked(task); /* an abort drops it: that is no poll */
+    int64_t start = stamped ? ki_clock_now() : 0;
+    int64_t waited = stamped ? take_stamp(w, task, start) : -1;
+    kio_poll answer;
+
+    if (told)
+        ki_hook_poll(hooks->on_poll_begin, task, waited, hooks->arg);
+    answer = ki_worker_poll_now(w, task, how);
+    if (stamped)
+        ki_times_add(&w->times->poll, ki_clock_now() - start);
+    if (told)
+        ki_hook_poll(hooks->on_poll_end, task, waited, hooks->arg);
+    if (hooked && answer == KIO_READY)
+        ki_hook_end(hooks, task, *how == KI_JOIN_ABORTED);
+    return answer;
 }
 
 void ki_worker_drop(struct ki_task *task)

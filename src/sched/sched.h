@@ -135,10 +135,6 @@ static inline void ki_sched_leave(struct ki_sched *sched)
 /* Nobody comes in any more; returns when the last visitor has left. */
 void ki_sched_close(struct ki_sched *sched);
 
-/* Polls the task's future, or drops it when its abort was asked for. KIO_READY: it is over, and
- * `how` says as what; the frame is destroyed. */
-kio_poll ki_worker_poll(struct ki_worker *w, struct ki_task *task, uintptr_t *how);
-
 /* Drops the future of a task that will not be polled again. */
 void ki_worker_drop(struct ki_task *task);
 

@@ -23,6 +23,7 @@
  * plain store; everybody takes by exchange.
  */
 #include "multi.h"
+#include "poll.h"
 #include "../base/clock.h"
 #include "../base/mem.h"
 #include "../base/thread.h"

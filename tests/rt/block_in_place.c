@@ -442,7 +442,8 @@ static void a_shutdown_waits_for_what_blocks(void **state)
 
 /* ---- regressions -------------------------------------------------------------------------- */
 
-/* A spare armed a timer in its last poll, when the worker slept already, and retired: nobody set the alarm. */
+/* A spare armed a timer in its last poll, when the worker slept already, and retired: nobody set the
+ * alarm. */
 static ki_atomic(bool) may_go_on;
 
 struct arms_late {
