@@ -400,7 +400,7 @@ KIO_API bool kio_set_once_is_set(struct kio_set_once *cell);
 /* kio_set_once_take(cell): what was set, or NULL; it is empty again and can be set once more. Threads:
  * any; who got the pointer before still has it */
 KIO_API void *kio_set_once_take(struct kio_set_once *cell);
-/* kio_set_once_wait(slot, cell): ready when it is set. Cancel: safe */
+/* kio_set_once_wait(slot, cell): ready when it is set. Out: what was set. Cancel: safe. Threads: owner */
 KIO_API struct kio_set_once_wait *kio_set_once_wait(struct kio_set_once_wait *slot,
                                                     struct kio_set_once *cell);
 
