@@ -109,6 +109,15 @@ static void wake_two_tasks(void)
     kio_waker_wake(ki_task_waker(other));
 }
 
+/* As a local set: in steps, by a task that is woken by unpark. */
+static void run_in_steps(void)
+{
+    while (drops() < 1) {
+        if (!ki_current_step(sched, 4) && drops() < 1)
+            mc_wait((uint32_t *)&unparks);
+    }
+}
+
 /* A task that another thread spawns. What it wrote comes along. */
 static void spawn_foreign(void)
 {
@@ -174,6 +183,25 @@ static void wake_free_slot(void)
     kio_waker_wake(ki_task_waker(task));
 }
 
+/* Both wait in the inbox; one is woken again while it may be on its way out. */
+static bool stop_at_once(void *arg)
+{
+    unsigned *calls = arg;
+
+    return ++*calls > 1;
+}
+
+static void begin_with_two_in_the_inbox(void)
+{
+    unsigned calls = 0;
+
+    begin_with_two();
+    (void)ki_current_run(sched, stop_at_once, &calls);
+    ki_store_relaxed(&flags[1], 1);
+    kio_waker_wake(ki_task_waker(task));
+    kio_waker_wake(ki_task_waker(other));
+}
+
 /* ---- closing -------------------------------------------------------------------------------- */
 
 static void close_it(void)
@@ -186,13 +214,6 @@ static void close_it(void)
 }
 
 /* It was run by another thread before: what that left behind is this one's now. */
-static bool stop_at_once(void *arg)
-{
-    unsigned *calls = arg;
-
-    return ++*calls > 1;
-}
-
 static void run_a_little(void)
 {
     unsigned calls = 0;
@@ -253,6 +274,18 @@ static void ask(void)
     wake_both_flags();
 }
 
+static void run_once(void)
+{
+    (void)ki_current_run(sched, once, NULL);
+}
+
+static void ask_only(void)
+{
+    uint64_t polled;
+
+    MC_ASSERT(!ki_current_ask(sched, question, &answered, 1000, &polled));
+}
+
 static void end(void)
 {
     drain(current_of(sched)); /* late wakes: of slots without a task */
@@ -264,6 +297,8 @@ static const struct mc_test tests[] = {
     { "two_wakers_of_a_task", begin, { run_one, wake_0, wake_1 }, end },
     { "one_waker_twice", begin, { run_one, wake_both_flags }, end },
     { "two_tasks_in_the_inbox", begin_with_two, { run_two, wake_two_tasks }, end },
+    { "one_of_two_woken_again", begin_with_two_in_the_inbox, { run_two, wake_0 }, end },
+    { "in_steps", begin, { run_in_steps, wake_0, wake_1 }, end },
     { "spawned_by_another_thread", begin, { run_two, spawn_foreign }, end },
     { "late_wake_of_a_used_slot", begin_reuse, { run_reuse, wake_late }, end },
     { "late_wake_brings_in_a_new_task", begin_free_slot,
@@ -271,6 +306,7 @@ static const struct mc_test tests[] = {
     { "wake_meets_close", begin, { close_it, wake_0 }, end },
     { "close_by_another_thread", begin, { run_a_little, close_when_free } },
     { "two_run", begin, { try_run, try_run } },
+    { "asked_after_running", begin, { run_once, ask_only } },
     { "asked_while_running", begin, { run_and_count, ask }, end },
 };
 

@@ -18,7 +18,7 @@ static struct kio_send sends[2];
 static struct kio_recv recv_slot;
 static uint32_t *messages[2], *received;
 static int sent[2];
-static unsigned got, destroyed;
+static unsigned got, destroyed, before;
 
 static void destroy(void *at)
 {
@@ -34,7 +34,7 @@ static void begin_with(size_t capacity)
     kio_rx_on_drop(&rx, destroy);
     tx[1] = kio_tx_clone(&tx[0]);
     sent[0] = sent[1] = -1;
-    got = destroyed = 0;
+    got = destroyed = before = 0;
 }
 
 static void begin(void)
@@ -46,6 +46,17 @@ static void begin_sender_0_only(void)
 {
     begin();
     kio_tx_drop(&tx[1]);
+}
+
+static void make(unsigned i);
+
+/* Full: who sends has to wait in line. */
+static void begin_full(void)
+{
+    begin();
+    make(0);
+    MC_ASSERT(!kio_try_send(&tx[0], &messages[0]));
+    before = 1;
 }
 
 static void make(unsigned i)
@@ -139,7 +150,7 @@ static void end(void)
 {
     unsigned count = (sent[0] == 0) + (sent[1] == 0);
 
-    MC_ASSERT(got + destroyed == count);
+    MC_ASSERT(got + destroyed == count + before);
     for (int i = 0; i < 3; i++)
         kio_waker_drop(sleeper_waker(tasks[i]));
     MC_ASSERT(mc_alive() == 0);
@@ -147,7 +158,7 @@ static void end(void)
 
 static void all_sent(void)
 {
-    MC_ASSERT(sent[0] == 0 && got == 1 + (sent[1] == 0));
+    MC_ASSERT(sent[0] == 0 && got == before + 1 + (sent[1] == 0));
     end();
 }
 
@@ -155,6 +166,7 @@ static const struct mc_test tests[] = {
     { "send_and_receive", begin_sender_0_only, { send_0, receive_all }, all_sent },
     { "two_senders_one_place", begin, { send_0, send_1, receive_all }, all_sent },
     { "send_given_up", begin, { send_0, give_up_send_1, receive_all }, all_sent },
+    { "promised_place_given_up", begin_full, { give_up_send_1, send_0, receive_all }, all_sent },
     { "receive_given_up", begin_sender_0_only, { send_0, give_up_receive }, all_sent },
     { "receiver_goes", begin, { send_0, send_1, receive_one_and_go }, end },
     { "close", begin, { send_0, send_1, close_and_receive }, end },

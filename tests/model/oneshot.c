@@ -143,6 +143,16 @@ static void give_up_receive(void)
     kio_oneshot_rx_drop(&rx);
 }
 
+static void take_waker_back(void)
+{
+    kio_oneshot_recv(&recv_slot, &rx, &received);
+    MC_ASSERT(sleeper_poll(rx_task, &recv_slot.kio) == KIO_PENDING);
+    kio_drop(&recv_slot);
+    MC_ASSERT(ki_load_relaxed(&rx_task->refs) == 1);
+    kio_oneshot_rx_drop(&rx);
+    kio_oneshot_tx_drop(&tx);
+}
+
 static void try_receive(void)
 {
     got = kio_oneshot_try_recv(&rx, &received);
@@ -208,6 +218,7 @@ static const struct mc_test tests[] = {
     { "send_and_receive_by_two_tasks", begin, { send, poll_by_two }, sent_is_received },
     { "sender_goes_while_received", begin, { drop_tx, receive }, nothing_came },
     { "send_and_given_up_receive", begin, { send, give_up_receive }, sent_is_destroyed_or_refused },
+    { "given_up_receive_takes_its_waker_back", begin, { take_waker_back }, end },
     { "send_and_try_receive", begin, { send, try_receive }, sent_is_destroyed_or_refused },
     { "send_and_receiver_goes", begin, { send, drop_rx }, sent_is_destroyed_or_refused },
     { "send_and_close", begin, { send, close_then_receive }, sent_is_received_or_refused },

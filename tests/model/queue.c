@@ -119,6 +119,23 @@ static void reuse(void)
     pushed = 6;
 }
 
+static void push_fifth(void)
+{
+    push(4); /* into a larger ring, or over what was stolen */
+    pushed = 5;
+}
+
+/* Others' claims may leave nothing of what an older ring holds, while a thief still looks at that. */
+static void steal_twice_and_keep(void)
+{
+    for (int i = 0; i < 2; i++) {
+        struct ki_task *task = ki_queue_steal(&own[0], &q);
+
+        if (task)
+            got(task);
+    }
+}
+
 static void thief_twice(void)
 {
     steal_for(0);
@@ -168,6 +185,7 @@ static const struct mc_test tests[] = {
     { "push_pop_steal", begin, { push_and_pop, thief_0 }, nothing_is_lost },
     { "two_thieves", with_four, { pop_two, thief_0, thief_1 }, nothing_is_lost },
     { "grow_while_stealing", with_four, { grow, thief_0 }, nothing_is_lost },
+    { "grow_while_two_steal", with_four, { push_fifth, steal_twice_and_keep, thief_1 }, all_queues },
     { "reuse_of_a_stolen_place", with_four, { reuse, thief_twice }, nothing_is_lost },
     { "push_pop_two_thieves", begin, { push_and_pop, thief_0, thief_1 }, nothing_is_lost },
     { "length_while_moving", begin, { push_and_pop, look }, nothing_is_lost },
