@@ -270,6 +270,12 @@ void ki_mem_free(void *ptr)
     mc_free(ptr);
 }
 
+void ki_mem_keep(const void *ptr);
+void ki_mem_keep(const void *ptr)
+{
+    (void)ptr;
+}
+
 _Noreturn void ki_panic(const char *file, int line, const char *format, ...);
 _Noreturn void ki_panic(const char *file, int line, const char *format, ...)
 {

@@ -3,7 +3,9 @@
 #include "base/clock.h"
 #include "base/interrupt.h"
 #include "future/combine.h"
+#include "base/thread.h"
 #include "sched/blocking.h"
+#include "sched/hooks.h"
 #include "task/tracker.h"
 
 #include <errno.h>
@@ -42,4 +44,21 @@ struct ki_rand *ki_fair_from(struct ki_rand *rand)
 void ki_tracker_leave(struct kio_tracker_ *t)
 {
     (void)t;
+}
+
+int ki_thread_id(void)
+{
+    return (int)mc_self() + 1;
+}
+
+void ki_hook_poll(ki_task_hook hook, struct ki_task *task, int64_t waited, void *arg)
+{
+    (void)hook, (void)task, (void)waited, (void)arg;
+    mc_fail("no runtime here has hooks for tasks");
+}
+
+void ki_hook_end(const struct kio_hooks *h, struct ki_task *task, bool aborted)
+{
+    (void)h, (void)task, (void)aborted;
+    mc_fail("no runtime here has hooks for tasks");
 }
