@@ -2,6 +2,7 @@
 #include "support/faults.h"
 
 #include <signal.h>
+#include <unistd.h>
 
 static void made_and_freed(const struct kio_runtime_config *config)
 {
@@ -101,4 +102,35 @@ static const struct fault_scenario scenarios[] = {
     SCENARIO(a_runtime_with_a_task, FAULT_MULTI_ONLY),
 };
 
-FAULTS_FDS_MAIN()
+static void ask_once(struct kio_runtime *on)
+{
+    struct kio_oneshot_tx tx;
+    struct kio_oneshot_rx rx;
+    int value = 0;
+
+    assert_int_equal(kio_oneshot_channel(&tx, &rx, sizeof value), 0);
+    assert_int_equal(kio_spawn_on(on, NULL, answer, .to = tx), 0);
+    assert_int_equal(kio_oneshot_blocking_recv(&rx, &value), 1);
+    assert_int_equal(value, 42);
+    kio_oneshot_rx_drop(&rx);
+}
+
+/* One worker: nobody else looks around who would make up for a wake that was lost. It has to be asleep to
+ * be woken, which it is at one of the tries. */
+static void a_wake_that_is_interrupted_is_sent_again(void **state)
+{
+    struct kio_runtime *made;
+
+    (void)state;
+    assert_int_equal(kio_runtime_new(&made, &(struct kio_runtime_config){ .workers = 1 }), 0);
+    faults_fail("write, to an eventfd", EINTR, NULL);
+    for (int i = 0; i < 1000 && !faults_reached(); i++) {
+        usleep(10000);
+        ask_once(made);
+    }
+    assert_true(faults_reached());
+    faults_off();
+    kio_runtime_free(made);
+}
+
+FAULTS_FDS_MAIN(cmocka_unit_test(a_wake_that_is_interrupted_is_sent_again))

@@ -419,12 +419,17 @@ static void cold_run(void *arg)
 static void each_time(const struct fault_scenario *s, const struct fault_call *call,
                       const struct fault *f, struct balance *before)
 {
-    for (long nth = 1; nth <= NTH_MAX; nth++) {
+    bool reached = true;
+    long nth;
+
+    for (nth = 1; reached && nth <= NTH_MAX; nth++) {
         struct cold c = { s, call, f, nth };
 
-        if (s->flags & FAULT_ALONE ? !in_child(cold_run, &c) : !one_fault(s, call, f, nth, before))
-            return;
+        reached = s->flags & FAULT_ALONE ? in_child(cold_run, &c) : one_fault(s, call, f, nth, before);
     }
+    if (getenv("KIOTO_FAULTS_VERBOSE"))
+        printf("%14ld %s, error %d%s\n", nth - 1 - !reached, call->name, f->error,
+               now.lasts ? " and after" : "");
 }
 
 /* What has run out once may stay so. */
