@@ -2,11 +2,12 @@
  * A lock of four bytes for critical sections of some tens of instructions, and the bare futex to
  * park a thread on. A zeroed lock is free.
  *
- * word: 0 free, 1 held. Taking it is one compare-and-swap, giving it back one plain store: no
- * exchange and no system call, because nobody is ever woken. Who finds it held spins, then sleeps
- * on the futex for a short while and looks again (the holder was descheduled: some 50 us to 1 ms
- * are no loss then). A futex mutex that wakes its sleepers was measured at 11 ns a lock and
- * unlock, this one at 6: the second read-modify-write is the difference.
+ * word: 0 free, 1 held. Taking it is one compare-and-swap (a store while the process has one thread,
+ * see alone.h), giving it back one plain store: no exchange and no system call, because nobody is
+ * ever woken. Who finds it held spins, then sleeps on the futex for a short while and looks again
+ * (the holder was descheduled: some 50 us to 1 ms are no loss then). A futex mutex that wakes its
+ * sleepers was measured at 11 ns a lock and unlock, this one at 6: the second read-modify-write is the
+ * difference.
  *
  * Locks have a rank, in lock order; taking one of a lower or equal rank than one already held is
  * a bug that debug builds find (KIOTO_DEBUG). No foreign code runs under a lock: wakers are
@@ -15,7 +16,7 @@
 #ifndef KI_BASE_LOCK_H
 #define KI_BASE_LOCK_H
 
-#include "atomic.h"
+#include "alone.h"
 #include "panic.h"
 
 enum ki_rank {
@@ -49,8 +50,10 @@ static inline void ki_lock(struct ki_lock *lock, enum ki_rank rank)
     uint32_t free_word = 0;
 
     ki_rank_enter(rank);
-    /* acquire: pairs with the release in ki_unlock. */
-    if (!ki_cas_strong_acquire(&lock->word, &free_word, 1))
+    /* relaxed: alone, so nobody holds it. Otherwise acquire: pairs with the release in ki_unlock. */
+    if (ki_alone())
+        ki_store_relaxed(&lock->word, 1);
+    else if (!ki_cas_strong_acquire(&lock->word, &free_word, 1))
         ki_lock_slow(lock);
 }
 

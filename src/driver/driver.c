@@ -195,6 +195,18 @@ static void alarm_alone(struct ki_park *park, int64_t max_ns)
 
 /* ---- current_thread ----------------------------------------------------------------------- */
 
+/* Without an fd there is nothing to find, and a worker that is awake needs no wake. relaxed: an fd that
+ * another thread registers is seen a turn later. */
+static void look(struct ki_drivers *all, int64_t wait_ns, struct ki_polled *seen)
+{
+    if (wait_ns == 0 && !ki_load_relaxed(&all->poller.fds)) {
+        seen->count = 0; /* the events are not looked at then */
+        seen->woken = seen->timer = false;
+    } else {
+        ki_poller_wait(&all->poller, wait_ns, seen);
+    }
+}
+
 static void turn_paused(struct ki_drivers *all, struct ki_driver *d, int64_t max_ns)
 {
     /* Nothing to run: jump to the next timer, unless a job or a wake may still come first. A job
@@ -245,7 +257,7 @@ static unsigned turn_alone(struct ki_park *park, void *local, int64_t max_ns)
         if (until != INT64_MAX && (max_ns < 0 || until < max_ns))
             wait_ns = until;
     }
-    ki_poller_wait(&all->poller, wait_ns, &seen);
+    look(all, wait_ns, &seen);
     took_alarm(all, &seen);
     if (d->wheel.count)
         fire(d, ki_clock_refresh(&d->clock));
@@ -299,7 +311,7 @@ static unsigned turn_shared(struct ki_park *park, void *local, int64_t max_ns)
 
     if (max_ns != 0 && (next = earliest_of_all(all)) != INT64_MAX)
         set_alarm(all, next);
-    ki_poller_wait(&all->poller, max_ns, &seen);
+    look(all, max_ns, &seen);
     took_alarm(all, &seen);
     if (earliest_of_all(all) != INT64_MAX)
         fire_all(all, ki_clock_refresh(&mine->clock));

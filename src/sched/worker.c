@@ -2,9 +2,11 @@
  * The work-stealing scheduler: workers that run their own queues, steal from each other, and sleep.
  *
  * Where a task goes:
- *   woken or spawned by the running task   the LIFO slot (what was there goes to the queue's back):
+ *   woken by the running task              the LIFO slot (what was there goes to the queue's back):
  *                                          it runs next, with its data still in the cache; three
  *                                          times in a row at most
+ *   spawned by it                          the queue's back: whoever spawns one mostly spawns more,
+ *                                          and each would push the one before out of the slot
  *   yielded, woken during its own poll     the queue's back
  *   woken by the driver                    the queue's back, in the order of the events
  *   woken or spawned by another thread     the inject queue
@@ -182,10 +184,12 @@ void ki_multi_spawn(struct ki_sched *sched, struct ki_worker *worker, struct ki_
 {
     /* release: a late wake of the slot's former task may look at it; the queue publishes the rest */
     ki_store_release(&task->state, KI_TASK_LIVE | KI_TASK_NOTIFIED);
-    if (worker)
-        push_next(mworker_of(worker), task);
-    else
+    if (worker) {
+        push_back(mworker_of(worker), task);
+        share(mworker_of(worker));
+    } else {
         push_foreign(multi_of(sched), task);
+    }
 }
 
 /* ---- looking for work --------------------------------------------------------------------- */

@@ -21,7 +21,7 @@
 #include <kioto/channel.h>
 
 #include "buffer.h"
-#include "../base/atomic.h"
+#include "../base/alone.h"
 #include "../base/mem.h"
 #include "../future/guard.h"
 #include "../future/leaf.h"
@@ -106,7 +106,7 @@ static bool leave_tx(struct kio_once_ *o, enum state to)
             return false;
         }
         /* acq_rel: pairs with the receiver's, see above. After it the receiver may free o. */
-        if (ki_cas_weak_acq_rel(&o->word, &word, (uintptr_t)(now == OPEN ? to : TX_GONE))) {
+        if (ki_word_cas(&o->word, &word, (uintptr_t)(now == OPEN ? to : TX_GONE))) {
             kio_waker_wake(waker_of(word));
             return now == OPEN;
         }
@@ -152,7 +152,7 @@ static enum state close_rx(struct kio_once_ *o)
     uintptr_t word = ki_load_acquire(&o->word); /* acquire: value, and the last word of the sender */
 
     while (state_of(word) == OPEN) {
-        if (ki_cas_weak_acq_rel(&o->word, &word, CLOSED)) {
+        if (ki_word_cas(&o->word, &word, CLOSED)) {
             kio_waker_wake(waker_of(word)); /* our own: to find it closed */
             ki_cell_wake(&o->sender);
             return CLOSED;
@@ -167,7 +167,7 @@ static void leave_rx(struct kio_once_ *o, enum state now)
     uintptr_t word = now;
 
     /* acq_rel: pairs with leave_tx. It fails when the sender has gone meanwhile. */
-    if (now != CLOSED || !ki_cas_strong_acq_rel(&o->word, &word, RX_GONE))
+    if (now != CLOSED || !ki_word_cas(&o->word, &word, RX_GONE))
         destroy(o);
 }
 
@@ -209,7 +209,7 @@ static bool leave_waker(struct kio_once_ *o, kio_context *cx, uintptr_t *word)
     mine = kio_waker_clone(cx->waker);
     do {
         /* acq_rel: pairs with leave_tx, which wakes it. */
-        if (ki_cas_weak_acq_rel(&o->word, word, (uintptr_t)mine.to | OPEN)) {
+        if (ki_word_cas(&o->word, word, (uintptr_t)mine.to | OPEN)) {
             kio_waker_drop(waker_of(*word));
             return true;
         }
@@ -271,7 +271,7 @@ static void recv_drop(kio_future *f)
         return;
     word = ki_load_relaxed(&o->word); /* relaxed: only the waker is of interest, which is our own */
     while (state_of(word) == OPEN && waker_of(word).to) {
-        if (ki_cas_weak_acq_rel(&o->word, &word, OPEN)) {
+        if (ki_word_cas(&o->word, &word, OPEN)) {
             kio_waker_drop(waker_of(word));
             return;
         }

@@ -1,5 +1,6 @@
 /* Join handles: the other end of a task's `join` word, as a future. */
 #include "handle.h"
+#include "../base/alone.h"
 #include "../future/guard.h"
 #include "../sched/sched.h"
 
@@ -24,7 +25,7 @@ static uintptr_t wait_for(struct ki_task *task, kio_waker waker)
         return 0;
     kio_waker_clone(waker);
     /* acq_rel: release of the waker's target to the task, acquire as above */
-    if (!ki_cas_strong_acq_rel(&task->join, &join, (uintptr_t)waker.to)) {
+    if (!ki_word_cas(&task->join, &join, (uintptr_t)waker.to)) {
         kio_waker_drop(waker); /* only the task writes besides us: it is over */
         return join;
     }
@@ -63,8 +64,10 @@ static void handle_drop(kio_future *f)
     if (!task)
         return;
     self->task = NULL;
-    /* acq_rel: pairs with ki_task_over: who comes second frees the slot */
-    join = ki_xchg_acq_rel(&task->join, KI_JOIN_DETACHED);
+    /* acquire: pairs with ki_task_over, which writes last. Otherwise acq_rel: who comes second frees. */
+    join = ki_load_acquire(&task->join);
+    if (!(join & KI_JOIN_OVER))
+        join = ki_word_xchg(&task->join, KI_JOIN_DETACHED);
     if (join & KI_JOIN_OVER)
         ki_task_release(task, nest_for(task));
     else

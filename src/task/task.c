@@ -1,5 +1,6 @@
 #include "task.h"
 #include "tracker.h"
+#include "../base/alone.h"
 #include "../base/clock.h"
 #include "../base/mem.h"
 
@@ -63,7 +64,7 @@ void ki_task_over(struct ki_task *task, uintptr_t how, struct ki_nest *nest)
     if (kio_unlikely_(task->extra && task->extra->tracker))
         ki_tracker_leave(task->extra->tracker);
     /* acq_rel: pairs with the handle's exchange in either order, see the header. */
-    join = ki_xchg_acq_rel(&task->join, how);
+    join = ki_word_xchg(&task->join, how);
     if (join == KI_JOIN_DETACHED)
         ki_task_release(task, nest);
     else if (join)

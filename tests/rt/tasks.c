@@ -478,6 +478,7 @@ async(starved, starved_drop)
     assert_int_equal(kio_mpsc_unbounded(&self->tx, &self->rx, sizeof(int)), 0);
     for (self->i = 0; self->i < 100000; self->i++)
         assert_int_equal(kio_try_send(&self->tx, &self->i), 0);
+    kio_tx_drop(&self->tx); /* another worker may take all of them meanwhile */
     kio_spawn(&self->h, greedy, .rx = self->rx, .stop = &self->stop);
     await(kio_yield_now(&self->y));
     await(kio_yield_now(&self->y));

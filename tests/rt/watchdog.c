@@ -357,6 +357,7 @@ static void tasks_and_timers_go_on_beside_a_stuck_worker(void **state)
         return; /* there they wait: the next test */
     run(blocks_all);
     assert_int_equal(ki_load_seq_cst(&arrived), 3);
+    block_until(&reports, 1); /* the spare may be done before the text is */
     assert_non_null(strstr(told.text, "a spare worker runs the other tasks meanwhile"));
     until_spares_are(0);
 }
