@@ -3,7 +3,9 @@
  * No wake is lost, what wakers wrote is seen by the poll that follows, and after a close nobody touches
  * anything.
  *
- * Sources: src/sched/sched.c src/sched/look.c src/sched/watch.c src/sched/times.c src/task/task.c src/task/handle.c src/task/arena.c src/future/future.c src/future/waker.c src/base/lock.c tests/model/checker/doors.c tests/model/checker/sched_doors.c
+ * Sources: src/sched/sched.c src/sched/look.c src/sched/watch.c src/sched/times.c src/task/task.c
+ * Sources: src/task/handle.c src/task/arena.c src/future/future.c src/future/waker.c
+ * Sources: src/base/lock.c tests/model/checker/doors.c tests/model/checker/sched_doors.c
  * Defines: -DKI_CHUNK_SIZE=1024 -DKI_SLOT_MAX=200
  */
 #include "checker/park.h"

@@ -2,7 +2,8 @@
  * The end of a task meets its handle: the result is seen, the frame is freed once and by the last, an
  * abort reaches the task that it is for and no other.
  *
- * Sources: src/task/task.c src/task/handle.c src/task/arena.c src/future/future.c src/future/waker.c tests/model/checker/doors.c tests/model/checker/sched_doors.c
+ * Sources: src/task/task.c src/task/handle.c src/task/arena.c src/future/future.c
+ * Sources: src/future/waker.c tests/model/checker/doors.c tests/model/checker/sched_doors.c
  * Defines: -DKI_CHUNK_SIZE=1024 -DKI_SLOT_MAX=200
  */
 #include "checker/sleeper.h"

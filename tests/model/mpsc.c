@@ -3,7 +3,9 @@
  * close, drops; the channel and its messages are freed once. (Its only atomics are those of its lock,
  * whose model is in lock.c.)
  *
- * Sources: src/sync/mpsc.c src/sync/reserve.c src/sync/buffer.c src/future/future.c src/future/waker.c src/future/block.c src/future/thread_waker.c src/base/lock.c tests/model/checker/doors.c
+ * Sources: src/sync/mpsc.c src/sync/reserve.c src/sync/buffer.c src/future/future.c src/future/waker.c
+ * Sources: src/future/block.c src/future/thread_waker.c src/base/lock.c
+ * Sources: tests/model/checker/doors.c
  */
 #include "checker/sleeper.h"
 

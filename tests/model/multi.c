@@ -3,8 +3,12 @@
  * workers and shutdown. No task is lost or polled by two, and what wakers wrote is seen by the poll that
  * follows, also what a waker wrote that found the task woken already.
  *
- * Sources: src/sched/queue.c src/sched/sched.c src/sched/look.c src/sched/watch.c src/sched/times.c src/task/task.c src/task/handle.c src/task/arena.c src/future/future.c src/future/waker.c src/base/lock.c tests/model/checker/doors.c tests/model/checker/sched_doors.c
- * Defines: -DKI_CHUNK_SIZE=1024 -DKI_SLOT_MAX=200 -DKI_SEARCH_ROUNDS=1 -DKI_SEARCH_PAUSES=0 -DKI_TURN_INTERVAL=4 -DKI_QUEUE_MIN=4u -DKI_QUEUE_MAX=8u -DKI_QUEUE_STEAL=2u
+ * Sources: src/sched/queue.c src/sched/sched.c src/sched/look.c src/sched/watch.c
+ * Sources: src/sched/times.c src/task/task.c src/task/handle.c src/task/arena.c
+ * Sources: src/future/future.c src/future/waker.c src/base/lock.c tests/model/checker/doors.c
+ * Sources: tests/model/checker/sched_doors.c
+ * Defines: -DKI_CHUNK_SIZE=1024 -DKI_SLOT_MAX=200 -DKI_SEARCH_ROUNDS=1 -DKI_SEARCH_PAUSES=0
+ * Defines: -DKI_TURN_INTERVAL=4 -DKI_QUEUE_MIN=4u -DKI_QUEUE_MAX=8u -DKI_QUEUE_STEAL=2u
  */
 #include "checker/park.h"
 #include "checker/tasks.h"

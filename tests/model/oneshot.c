@@ -2,7 +2,8 @@
  * oneshot: the message, the last word and the waker arrive whatever meets what; the channel is freed once,
  * after both ends' last use; wakers balance.
  *
- * Sources: src/sync/oneshot.c src/future/future.c src/future/waker.c src/future/block.c src/future/thread_waker.c src/base/lock.c tests/model/checker/doors.c
+ * Sources: src/sync/oneshot.c src/future/future.c src/future/waker.c src/future/block.c
+ * Sources: src/future/thread_waker.c src/base/lock.c tests/model/checker/doors.c
  */
 #include "checker/sleeper.h"
 

@@ -450,7 +450,8 @@ static bool races(const struct node *n, const struct mc_op *op)
     if (may_write(op))
         return true;
     if (n->did.wrote)
-        return op->kind == MC_SPIN || op->kind == MC_TIMED_WAIT || (n->did.seq_cst && is_seq_cst(op));
+        return op->kind == MC_SPIN || op->kind == MC_TIMED_WAIT ||
+               (n->did.seq_cst && is_seq_cst(op));
     return seq_cst_reads(n, op);
 }
 
@@ -654,8 +655,8 @@ static void take_replay(struct node *n)
 
 static void show_all(void)
 {
-    static const char *const names[] = { "load", "store", "rmw", "cas", "cas", "take", "wait", "spin", "timed wait",
-                                         "futex wait", "woken", "futex wake", "choose" };
+    static const char *const names[] = { "load", "store", "rmw", "cas", "cas", "take", "wait", "spin",
+                                         "timed wait", "futex wait", "woken", "futex wake", "choose" };
     static const char *const orders[] = { "relaxed", "acquire", "release", "acq_rel", "seq_cst" };
     char *command = malloc(100 + 20 * (size_t)depth);
     FILE *lines;

@@ -51,6 +51,7 @@ struct cell {
     uint32_t run;
     uint32_t count;
     int loc; /* that begins here; -1: none */
+    int undo; /* -1: none */
     struct record record[RECORDS];
 };
 
@@ -76,6 +77,7 @@ static uint16_t block_at[ARENA / 16]; /* + 1 */
 
 static struct undo {
     uint64_t *at, was;
+    uint8_t mask; /* the bytes that were written: the rest may be the checker's own */
 } undo[UNDO];
 static unsigned undo_count;
 
@@ -111,8 +113,10 @@ void mc_memory_undo(void)
     while (undo_count) {
         struct undo *u = &undo[--undo_count];
 
-        if (*u->at != u->was) /* it may be constant */
-            *u->at = u->was;
+        for (unsigned i = 0; i < 8; i++) {
+            if (u->mask >> i & 1)
+                ((char *)u->at)[i] = ((const char *)&u->was)[i];
+        }
     }
 }
 
@@ -134,12 +138,13 @@ static struct cell *cell_of(uintptr_t at)
             c->run = run;
             c->at = at;
             c->count = 0;
-            c->loc = -1;
+            c->loc = c->undo = -1;
             /* The first access to it in this execution. */
             if (!in_arena((void *)at) && !mc_on_stack((void *)at)) {
                 if (undo_count == UNDO)
                     mc_fail("the checker has too little room to undo");
-                undo[undo_count++] = (struct undo){ (uint64_t *)at, *(uint64_t *)at };
+                c->undo = (int)undo_count;
+                undo[undo_count++] = (struct undo){ (uint64_t *)at, *(uint64_t *)at, 0 };
             }
             return c;
         }
@@ -313,6 +318,8 @@ static void touch(unsigned tid, uintptr_t at, uint8_t mask, bool write, bool ato
     struct record *mine = NULL;
     unsigned kept = 0;
 
+    if (write && c->undo >= 0)
+        undo[c->undo].mask |= mask;
     for (unsigned i = 0; i < c->count; i++) {
         struct record *r = &c->record[i];
         bool known = v->clock[r->tid] >= r->clock;
