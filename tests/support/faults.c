@@ -31,7 +31,7 @@ static struct fault_calls *all_calls;
 /* The run. relaxed, all of it: counts; threads are started and joined in between. */
 static struct {
     const struct fault_scenario *scenario;
-    const struct fault_call *call;
+    ki_atomic(const struct fault_call *) call; /* release and acquire: what follows is set before */
     const struct fault *fault;
     long nth;
     bool lasts;              /* those after the nth fail too */
@@ -68,13 +68,14 @@ void faults_list(struct fault_calls *more)
 
 int faults_hit(struct fault_call *call)
 {
+    const struct fault_call *failing = ki_load_acquire(&now.call);
     long made;
 
     if (!ki_load_relaxed(&now.on) || paused)
         return 0;
-    if (!now.call)
+    if (!failing)
         ki_store_relaxed(&total->used[call->number], 1);
-    if (call != now.call)
+    if (call != failing)
         return 0;
     made = ki_fetch_add_relaxed(&total->made, 1) + 1;
     if (made < now.nth || (made > now.nth && !now.lasts))
@@ -123,20 +124,21 @@ void faults_on(void)
 void faults_fail(const char *name, int error, void (*first)(void))
 {
     static struct fault fault;
+    const struct fault_call *call = NULL;
 
     begin();
     fault = (struct fault){ .error = error };
-    now.call = NULL;
-    for (const struct fault_calls *list = all_calls; list && !now.call; list = list->next) {
+    for (const struct fault_calls *list = all_calls; list && !call; list = list->next) {
         for (int i = 0; list->calls[i]; i++) {
             if (strcmp(list->calls[i]->name, name) == 0)
-                now.call = list->calls[i];
+                call = list->calls[i];
         }
     }
-    assert_non_null(now.call);
+    assert_non_null(call);
     now.fault = &fault;
     now.nth = 1;
     now.first = first;
+    ki_store_release(&now.call, call);
     ki_store_relaxed(&total->made, 0);
     ki_store_relaxed(&total->reached, 0);
     ki_store_relaxed(&now.on, 1);
@@ -263,9 +265,9 @@ static void run_once(const struct fault_scenario *s, const struct fault_call *ca
                      const struct fault *f, long nth)
 {
     now.scenario = s;
-    now.call = call;
     now.fault = f;
     now.nth = nth;
+    ki_store_release(&now.call, call);
     ki_store_relaxed(&total->made, 0);
     ki_store_relaxed(&total->reached, 0);
     ki_store_relaxed(&now.complete, 0);
