@@ -151,9 +151,12 @@ void ki_nodes_put(struct ki_nodes *nodes)
     ki_unlock(&pool_lock, KI_RANK_LEAF);
 }
 
+static struct ki_nodes *parents[KI_NODES_SIZES] __attribute__((used)); /* see ki_scheds_forked */
+
 void ki_nodes_forked(void)
 {
     pool_lock = (struct ki_lock){ 0 };
+    memcpy(parents, pool, sizeof pool);
     memset(pool, 0, sizeof pool);
 }
 

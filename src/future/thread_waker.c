@@ -36,9 +36,12 @@ struct ki_thread_waker *ki_thread_waker_get(void)
     return w;
 }
 
+static struct ki_thread_waker *parents __attribute__((used)); /* see ki_scheds_forked */
+
 void ki_thread_wakers_forked(void)
 {
     pool_lock = (struct ki_lock){ 0 };
+    parents = pool;
     pool = NULL;
 }
 

@@ -91,11 +91,11 @@ static inline void ki_idle_took_wake(struct ki_idle *idle)
     ki_store_seq_cst(&idle->waking, 0); /* before the look: as ki_idle_leave */
 }
 
-/* Back from sleep; look at the inject queue after this. Returns how many still sleep. */
-static inline uint32_t ki_idle_leave(struct ki_idle *idle)
+/* Back from sleep; look at the inject queue after this. */
+static inline void ki_idle_leave(struct ki_idle *idle)
 {
     ki_store_seq_cst(&idle->waking, 0); /* before the look at the inject queue: see the race */
-    return ki_fetch_sub_seq_cst(&idle->sleepers, 1) - 1;
+    ki_fetch_sub_seq_cst(&idle->sleepers, 1);
 }
 
 #endif

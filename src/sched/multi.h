@@ -21,6 +21,7 @@ struct mworker {
     pthread_t thread;
     struct ki_here *here; /* of its thread, while that runs; under ki_sched.look */
     bool is_spare;
+    bool slept;       /* and has run nothing since */
     bool retiring;    /* a spare that was told that it is not needed */
     int64_t sleep_ns; /* at most; negative: until woken */
     KI_CACHE_ALIGNED ki_atomic(struct ki_task *) lifo;

@@ -41,9 +41,13 @@ struct ki_sched *ki_sched_get(enum kio_flavor flavor)
     return flavor == KIO_CURRENT_THREAD ? ki_current_new() : ki_multi_new();
 }
 
+/* What was pooled when the process was forked: leak checkers see that it is not lost. */
+static struct ki_sched *parents __attribute__((used));
+
 void ki_scheds_forked(void)
 {
     pool_lock = (struct ki_lock){ 0 };
+    parents = pool;
     pool = NULL;
 }
 

@@ -341,8 +341,8 @@ static struct ki_task *sleep_until_woken(struct mworker *w, bool searching)
     if (may_sleep && ki_load_relaxed(&m->idle.sleepers) < m->count)
         m->base.park->alarm(m->base.park, KI_BEAT_NS);
     turn(w, may_sleep && !sleepless ? w->sleep_ns : 0);
-    if (ki_idle_leave(&m->idle))
-        m->base.park->alarm(m->base.park, KI_BEAT_NS);
+    ki_idle_leave(&m->idle);
+    w->slept = true;
     if (may_sleep && m->base.hooks.on_unpark)
         m->base.hooks.on_unpark(m->base.hooks.arg);
     if (m->base.watch)
@@ -506,6 +506,17 @@ void ki_mworker_leave(struct mworker *w)
     }
 }
 
+/* It runs a task, and others sleep: they look after it. Not sooner, at the end of its sleep: workers that
+ * the beat wakes, and that find nothing, would wake each other for ever. */
+static KIO_COLD void ask_for_beat(struct mworker *w)
+{
+    struct ki_multi *m = w->multi;
+
+    w->slept = false;
+    if (ki_load_relaxed(&m->idle.sleepers)) /* relaxed: who falls asleep later asks for it too */
+        m->base.park->alarm(m->base.park, KI_BEAT_NS);
+}
+
 void ki_mworker_work(struct mworker *w)
 {
     while (!is_ending(w->multi)) {
@@ -516,8 +527,11 @@ void ki_mworker_work(struct mworker *w)
                 return;
             task = search(w);
         }
-        if (task)
-            run_task(w, task);
+        if (!task)
+            continue;
+        if (kio_unlikely_(w->slept))
+            ask_for_beat(w);
+        run_task(w, task);
     }
 }
 
