@@ -193,7 +193,7 @@ foreach(file ${examples})
     add_test(NAME golden/${name} COMMAND ${Python3_EXECUTABLE}
       ${CMAKE_SOURCE_DIR}/tests/golden/compare.py ${golden} $<TARGET_FILE:${name}>)
     set_tests_properties(golden/${name} PROPERTIES TIMEOUT 120 LABELS golden)
-    if(with_valgrind)
+    if(with_valgrind AND NOT name STREQUAL seeded_test) # a process for each seed
       add_test(NAME valgrind/${name} COMMAND ${Python3_EXECUTABLE}
         ${CMAKE_SOURCE_DIR}/tests/golden/compare.py --valgrind ${golden}
         ${valgrind_command} $<TARGET_FILE:${name}>)
