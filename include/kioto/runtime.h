@@ -181,6 +181,10 @@ KIO_API KIO_MUST_USE int kio_runtime_drain(struct kio_runtime *rt, kio_duration 
 /**
  * kio_runtime_free(rt): shut down, waiting for ever for what runs, and release the runtime.
  *
+ * Wakers, handles, senders and receivers may outlive it. So may a sleep that was armed in it and is awaited
+ * elsewhere: it is woken, and goes on in the runtime where it is polled next; but nobody may poll, reset or
+ * drop it while this call is under way.
+ *
  * rt       owned; NULL: nothing happens; of a forked child's parent: only its fds are closed
  *
  * Errors:  a guard fails while this thread has entered it

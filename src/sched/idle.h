@@ -71,7 +71,8 @@ static inline bool ki_idle_search(struct ki_idle *idle)
     return true;
 }
 
-/* True: this was the last one searching; if there is more work somebody must be told. */
+/* True: this was the last one searching; if there is more work somebody must be told. (Any order would do:
+ * who has found a task is awake, and looks at every queue before it sleeps.) */
 static inline bool ki_idle_found(struct ki_idle *idle)
 {
     return ki_fetch_sub_seq_cst(&idle->searching, 1) == 1;
@@ -82,6 +83,7 @@ static inline void ki_idle_enter(struct ki_idle *idle, bool searching)
 {
     if (searching)
         ki_fetch_sub_seq_cst(&idle->searching, 1); /* before the last look: see the race */
+    /* Brings the store before it along for who sees this worker among the sleepers. */
     ki_fetch_add_seq_cst(&idle->sleepers, 1);
 }
 
