@@ -28,14 +28,16 @@ static const char *const flavors[] = { "multi_thread", "current_thread", "determ
 
 static struct fault_calls *all_calls;
 
-/* The run. relaxed, all of it: counts; threads are started and joined in between. */
+typedef void (*fault_hook)(void);
+
+/* The run. relaxed, all of it: a thread that lives on from the run before (the dump's) may still look. */
 static struct {
     const struct fault_scenario *scenario;
     ki_atomic(const struct fault_call *) call; /* release and acquire: what follows is set before */
-    const struct fault *fault;
-    long nth;
-    bool lasts;              /* those after the nth fail too */
-    void (*first)(void);     /* called where the call is about to fail */
+    ki_atomic(const struct fault *) fault;
+    ki_atomic(long) nth;
+    ki_atomic(bool) lasts;   /* those after the nth fail too */
+    ki_atomic(fault_hook) first; /* called where the call is about to fail */
     int fds_limit;           /* 0: none; otherwise one more than may be opened, really */
     ki_atomic(int) on;
     ki_atomic(int) complete;
@@ -69,22 +71,25 @@ void faults_list(struct fault_calls *more)
 int faults_hit(struct fault_call *call)
 {
     const struct fault_call *failing = ki_load_acquire(&now.call);
+    const struct fault *fault = ki_load_relaxed(&now.fault);
+    fault_hook first = ki_load_relaxed(&now.first);
+    long nth = ki_load_relaxed(&now.nth);
     long made;
 
     if (!ki_load_relaxed(&now.on) || paused)
         return 0;
     if (!failing)
         ki_store_relaxed(&total->used[call->number], 1);
-    if (call != failing)
+    if (call != failing || !fault)
         return 0;
     made = ki_fetch_add_relaxed(&total->made, 1) + 1;
-    if (made < now.nth || (made > now.nth && !now.lasts))
+    if (made < nth || (made > nth && !ki_load_relaxed(&now.lasts)))
         return 0;
     ki_store_relaxed(&total->reached, 1);
-    if (now.first)
-        now.first();
-    errno = now.fault->error;
-    return now.fault->error;
+    if (first)
+        first();
+    errno = fault->error;
+    return fault->error;
 }
 
 /* ---- for scenarios ------------------------------------------------------------------------ */
@@ -135,9 +140,9 @@ void faults_fail(const char *name, int error, void (*first)(void))
         }
     }
     assert_non_null(call);
-    now.fault = &fault;
-    now.nth = 1;
-    now.first = first;
+    ki_store_relaxed(&now.fault, &fault);
+    ki_store_relaxed(&now.nth, 1);
+    ki_store_relaxed(&now.first, first);
     ki_store_release(&now.call, call);
     ki_store_relaxed(&total->made, 0);
     ki_store_relaxed(&total->reached, 0);
@@ -147,7 +152,7 @@ void faults_fail(const char *name, int error, void (*first)(void))
 void faults_off(void)
 {
     ki_store_relaxed(&now.on, 0);
-    now.first = NULL;
+    ki_store_relaxed(&now.first, NULL);
 }
 
 void faults_pause(void)
@@ -179,7 +184,7 @@ bool faults_saw(int err)
 
 int faults_given(void)
 {
-    return faults_reached() ? -now.fault->told : 0;
+    return faults_reached() ? -ki_load_relaxed(&now.fault)->told : 0;
 }
 
 void faults_complete(void)
@@ -255,7 +260,7 @@ static void describe(const struct fault_scenario *s, const struct fault_call *ca
     if (call)
         snprintf(now.text, sizeof now.text, "faults: %s on %s, %s, error %d, time %ld%s",
                  s->name, flavors[rt_flavor], call->name, f->error, nth,
-                 now.lasts ? " and after" : "");
+                 ki_load_relaxed(&now.lasts) ? " and after" : "");
     else
         snprintf(now.text, sizeof now.text, "faults: %s on %s, nothing fails", s->name,
                  flavors[rt_flavor]);
@@ -265,8 +270,8 @@ static void run_once(const struct fault_scenario *s, const struct fault_call *ca
                      const struct fault *f, long nth)
 {
     now.scenario = s;
-    now.fault = f;
-    now.nth = nth;
+    ki_store_relaxed(&now.fault, f);
+    ki_store_relaxed(&now.nth, nth);
     ki_store_release(&now.call, call);
     ki_store_relaxed(&total->made, 0);
     ki_store_relaxed(&total->reached, 0);
@@ -304,18 +309,18 @@ static void check_outcome(void)
         return;
     }
     ki_fetch_add_relaxed(&total->faults, 1);
-    switch (now.fault->then) {
+    switch (ki_load_relaxed(&now.fault)->then) {
     case FAULT_HIDDEN:
         check_good();
         break;
     case FAULT_REPORTED:
-        faults_check(was_noted(now.fault->told));
+        faults_check(was_noted(ki_load_relaxed(&now.fault)->told));
         break;
     case FAULT_EITHER:
         if (silent)
             check_good();
         else
-            faults_check(was_noted(now.fault->told));
+            faults_check(was_noted(ki_load_relaxed(&now.fault)->told));
         break;
     }
 }
@@ -431,7 +436,7 @@ static void each_time(const struct fault_scenario *s, const struct fault_call *c
     }
     if (getenv("KIOTO_FAULTS_VERBOSE"))
         printf("%14ld %s, error %d%s\n", nth - 1 - !reached, call->name, f->error,
-               now.lasts ? " and after" : "");
+               ki_load_relaxed(&now.lasts) ? " and after" : "");
 }
 
 /* What has run out once may stay so. */
@@ -444,10 +449,10 @@ static void each_fault(const struct fault_scenario *s, const struct fault_call *
                        const struct fault *f, struct balance *before)
 {
     each_time(s, call, f, before);
-    now.lasts = may_last(f);
-    if (now.lasts)
+    ki_store_relaxed(&now.lasts, may_last(f));
+    if (ki_load_relaxed(&now.lasts))
         each_time(s, call, f, before);
-    now.lasts = false;
+    ki_store_relaxed(&now.lasts, false);
 }
 
 static bool is_asked_for(const char *name)
