@@ -12,8 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Well above what a loaded machine makes of an honest poll; valgrind makes more of it. */
-#define THRESHOLD ((getenv("KIOTO_TEST_QUICK") ? 300 : 60) * KIO_MS)
+/* Well above what a loaded machine makes of an honest poll. */
+#define THRESHOLD (150 * KIO_MS)
 
 static ki_atomic(int) reports, overs, arrived;
 
