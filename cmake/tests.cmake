@@ -74,10 +74,9 @@ foreach(area ${areas})
     if(area STREQUAL fault)
       set_tests_properties(${area}/${subject} PROPERTIES TIMEOUT 300) # thousands of runtimes
     endif()
-    # fork: a child leaves its parent's memory where it is, which are leaks to valgrind. watchdog: valgrind
-    # makes a stuck poll of an honest one; its memory is looked at under ASan.
+    # fork: a child leaves its parent's memory where it is, which are leaks to valgrind.
     if(with_valgrind AND area MATCHES "^(future|time|task|sync|rt|debug)$"
-       AND NOT subject MATCHES "threads|stress|stuck|fork|watchdog")
+       AND NOT subject MATCHES "threads|stress|stuck|fork")
       add_test(NAME valgrind/${area}/${subject} COMMAND ${valgrind_command} $<TARGET_FILE:${target}>)
       set_tests_properties(valgrind/${area}/${subject} PROPERTIES TIMEOUT 600 LABELS valgrind
         ENVIRONMENT "KIOTO_TEST_QUICK=1")
@@ -194,7 +193,7 @@ foreach(file ${examples})
     add_test(NAME golden/${name} COMMAND ${Python3_EXECUTABLE}
       ${CMAKE_SOURCE_DIR}/tests/golden/compare.py ${golden} $<TARGET_FILE:${name}>)
     set_tests_properties(golden/${name} PROPERTIES TIMEOUT 120 LABELS golden)
-    if(with_valgrind AND NOT name STREQUAL seeded_test) # a process for each seed
+    if(with_valgrind)
       add_test(NAME valgrind/${name} COMMAND ${Python3_EXECUTABLE}
         ${CMAKE_SOURCE_DIR}/tests/golden/compare.py --valgrind ${golden}
         ${valgrind_command} $<TARGET_FILE:${name}>)
