@@ -233,11 +233,15 @@ static void drain(struct ki_current *cur)
 
 static void run_task(struct ki_current *cur, struct ki_task *task)
 {
+    kio_poll answer;
     uintptr_t how;
 
-    /* relaxed: only this thread touches the state */
+    /* relaxed: only this thread touches the state; run.self: a dump, a watchdog asks for it */
     ki_store_relaxed(&task->state, KI_TASK_LIVE | KI_TASK_RUNNING);
-    if (ki_worker_poll(&cur->worker, task, &how) == KIO_READY) {
+    ki_bare_store_relaxed(&cur->worker.run.self, &task->wakeable);
+    answer = ki_worker_poll(&cur->worker, task, &how);
+    ki_bare_store_relaxed(&cur->worker.run.self, NULL);
+    if (answer == KIO_READY) {
         ki_store_relaxed(&task->state, 0);
         ki_task_over(task, how, &cur->worker.nest);
         return;

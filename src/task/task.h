@@ -13,19 +13,24 @@
  * state, who sets and clears:
  *   LIVE      there is a future to poll. Set by the spawner, cleared by who ends the task.
  *   NOTIFIED  will be polled: in a queue, or (with RUNNING) will be put there after this poll.
- *   RUNNING   a worker polls it: the lock of the frame.
+ *             multi_thread: in a queue or polled
+ *   AGAIN     multi_thread: woken while it was NOTIFIED; cleared by the next poll, which is enough, or
+ *             when it was set during a poll: queue it again
+ *   RUNNING   a worker polls it. multi_thread: only while a dump is made or where somebody meddled;
+ *             otherwise it is known to the worker alone (its run.self)
  *   HELD      a dump looks at it, under ki_sched.look: who polls or ends it waits. Set with LIVE.
- *   SEEN      not polled since a dump saw it; each poll overwrites it.
+ *   SEEN      not polled since a dump saw it; each poll takes it away.
  *   JOB       not LIVE: a job of the blocking pool; RUNNING with it: a thread runs it.
  * On current_thread only the runtime's thread touches it (relaxed loads and stores; wakes from
- * elsewhere go through `inbox`). On multi_thread every transition is one read-modify-write:
- *   wake       fetch_or NOTIFIED     queue it if it was LIVE and neither NOTIFIED nor RUNNING
- *   to_running exchange              NOTIFIED -> RUNNING
- *   to_idle    cas                   RUNNING -> idle, or stays, when NOTIFIED: queue it again
- *   yielded    exchange              RUNNING -> NOTIFIED: queue it again
+ * elsewhere go through `inbox`). On multi_thread:
+ *   wake       cas                   idle -> NOTIFIED: queue it; NOTIFIED -> AGAIN
+ *   to_running load                  NOTIFIED and nothing else: nobody else may take it
+ *              cas                   takes AGAIN, HELD and SEEN away, and sets RUNNING
+ *   to_idle    cas                   NOTIFIED -> idle; AGAIN -> NOTIFIED: queue it again
+ *   yielded    nothing               it is NOTIFIED: queue it again
  *   to_over    exchange              -> 0
  *   hold       cas, fetch_and        HELD on and off, by a dump: see sched/look.c
- * All are acq_rel: each pairs with the next one on the same word, so what one poll (and each
+ * Those that write are acq_rel: each pairs with the next one on the same word, so what one poll (and each
  * waker before its wake) wrote is seen by the next poll; also by a wake that finds NOTIFIED set,
  * because it still is a read-modify-write (tokio #7622 was that wake as a plain load).
  *
@@ -35,8 +40,8 @@
  *   Who comes second frees the slot: the task when it finds DETACHED, the handle when it finds
  *   DONE or ABORTED. acq_rel both: the handle's reader sees the result.
  *
- * The race: a wake from another thread meets the end of the task. Either the fetch_or comes first
- * (NOTIFIED stays in a word that the end overwrites) or it finds LIVE gone. The slot may by then
+ * The race: a wake from another thread meets the end of the task. Either the wake comes first
+ * (AGAIN stays in a word that the end overwrites) or it finds LIVE gone. The slot may by then
  * hold a new task: NOTIFIED from its birth, or polled once more than needed. Rejected: counting
  * references in the state word, as Tokio does: two read-modify-writes for every wait.
  */
@@ -51,6 +56,7 @@
 #define KI_TASK_HELD     8u
 #define KI_TASK_SEEN     16u
 #define KI_TASK_JOB      32u
+#define KI_TASK_AGAIN    64u
 
 #define KI_JOIN_DETACHED ((uintptr_t)1)
 #define KI_JOIN_DONE     ((uintptr_t)2)
