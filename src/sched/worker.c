@@ -144,9 +144,9 @@ static inline void task_to_running(struct mworker *w, struct ki_task *task)
     /* relaxed: before the looks by the light barrier, see look.c */
     ki_bare_store_relaxed(&w->w.run.self, &task->wakeable);
     ki_barrier_light();
-    /* relaxed: as above. acquire: pairs with task_notify and with the last poll's end. A wake that comes
+    /* acquire: pairs with ki_multi_look, with task_notify and the last poll's end. A wake that comes
      * later finds NOTIFIED, and the poll's end finds its AGAIN. */
-    if (kio_unlikely_(ki_load_relaxed(&w->multi->looks) ||
+    if (kio_unlikely_(ki_load_acquire(&w->multi->looks) ||
                       ki_load_acquire(&task->state) != (KI_TASK_LIVE | KI_TASK_NOTIFIED)))
         task_to_running_slow(task);
 }
@@ -691,7 +691,7 @@ void ki_multi_look(struct ki_sched *sched, bool begin)
     struct ki_multi *m = multi_of(sched);
 
     if (!begin) {
-        ki_fetch_sub_relaxed(&m->looks, 1); /* who sees it late does more than it need */
+        ki_fetch_sub_release(&m->looks, 1); /* pairs with task_to_running: the frames were read */
         return;
     }
     ki_fetch_add_relaxed(&m->looks, 1); /* before the looks at run.self by the barrier */
