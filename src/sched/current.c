@@ -22,6 +22,7 @@
  */
 #include "sched.h"
 #include "poll.h"
+#include "../base/biased.h"
 #include "../base/clock.h"
 #include "../base/mem.h"
 #include "../base/thread.h"
@@ -322,6 +323,7 @@ bool ki_current_run(struct ki_sched *sched, bool (*done)(void *), void *arg)
     /* acquire: pairs with the release below; the last runner's queue is ours now. */
     if (ki_xchg_acquire(&cur->running, 1))
         return false;
+    ki_bias_begin();
     ki_worker_here = &cur->worker;
     ki_store_relaxed(&cur->worker.thread, ki_thread_id()); /* for metrics */
     ki_here_set((struct ki_here){ .stack_base = __builtin_frame_address(0) });
@@ -333,6 +335,7 @@ bool ki_current_run(struct ki_sched *sched, bool (*done)(void *), void *arg)
         if (kio_unlikely_(ki_load_relaxed(&cur->asked) != NULL)) /* answer takes it */
             answer(cur);
         drain(cur);
+        ki_bias_look();
         if (kio_unlikely_(cur->seeded))
             run_some_seeded(cur);
         else
@@ -348,6 +351,7 @@ bool ki_current_run(struct ki_sched *sched, bool (*done)(void *), void *arg)
         ki_watch_end(cur->base.watch, &cur->worker.watched);
     ki_here_set(here);
     ki_worker_here = before;
+    ki_bias_end();
     ki_store_release(&cur->running, 0); /* pairs with the acquire above */
     return true;
 }

@@ -21,6 +21,7 @@
  */
 #include "multi.h"
 #include "poll.h"
+#include "../base/biased.h"
 #include "../base/clock.h"
 #include "../base/mem.h"
 #include "../base/thread.h"
@@ -521,6 +522,7 @@ void ki_mworker_begin(struct mworker *w, const char *stack_base)
 {
     struct ki_multi *m = w->multi;
 
+    ki_bias_begin();
     ki_worker_here = &w->w;
     ki_store_relaxed(&w->w.thread, ki_thread_id()); /* for metrics */
     ki_here_set((struct ki_here){ .stack_base = stack_base });
@@ -540,6 +542,7 @@ void ki_mworker_end(struct mworker *w)
     show_here(w, NULL);
     ki_here_set((struct ki_here){ 0 });
     ki_worker_here = NULL;
+    ki_bias_end();
 }
 
 void ki_mworker_leave(struct mworker *w)

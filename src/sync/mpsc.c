@@ -92,6 +92,7 @@ void ki_chan_unlock_unref(struct kio_chan_ *c)
 
     unlock(c);
     if (last) {
+        ki_biased_free(&c->lock);
         ki_buffer_free(&c->buffer);
         ki_mem_free(c);
     }

@@ -56,6 +56,14 @@ static inline uint64_t ki_cpu_ticks(void)
 #define ki_barriers_init()  ((void)0)
 
 #ifndef MC_REAL_LOCK
+#define KI_BASE_BIASED_H /* a usual lock */
+#define ki_biased                   ki_lock
+#define ki_biased_lock(lock, rank)   ki_lock(lock, rank)
+#define ki_biased_unlock(lock, rank) ki_unlock(lock, rank)
+#define ki_biased_free(lock)         ((void)0)
+#define ki_bias_begin()              ((void)0)
+#define ki_bias_end()                ((void)0)
+#define ki_bias_look()               ((void)0)
 #define ki_lock(lock, rank) ki_lock_real(lock, rank)
 #include "base/lock.h"
 #undef ki_lock
