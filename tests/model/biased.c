@@ -64,6 +64,14 @@ static void enter_once(void)
     ki_bias_end();
 }
 
+/* With whichever slot is free, also one that had the bias for the thread before. */
+static void enter_with_any_slot(void)
+{
+    ki_bias_begin();
+    enter(&lock, &entered);
+    ki_bias_end();
+}
+
 /* No thread that runs tasks. */
 static void enter_from_outside(void)
 {
@@ -91,6 +99,11 @@ static void in_all(unsigned times)
     ki_biased_unlock(&lock, KI_RANK_SYNC);
 }
 
+static void two(void)
+{
+    in_all(2);
+}
+
 static void three(void)
 {
     in_all(3);
@@ -115,6 +128,7 @@ static const struct mc_test tests[] = {
     { "taken_and_biased_again", begin, { enter_twice, enter_twice }, four, .done = was_biased },
     { "taken_by_one_of_two", begin, { enter_once, enter_from_outside, enter_from_outside }, three,
       .done = was_biased },
+    { "a_slot_handed_on", begin, { enter_with_any_slot, enter_with_any_slot }, two, .done = was_biased },
     { "beside_another_lock", begin, { enter_two_locks, enter_from_outside }, four, .done = was_biased },
     { "without_barriers", begin_bare, { enter_twice, enter_once }, three },
 };
