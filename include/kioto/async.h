@@ -85,13 +85,16 @@ typedef struct kio_future_type {
                     void *arg);
 } kio_future_type;
 
+/* A task's outermost future has no siblings: its first two words are the last of the task's header. */
 struct kio_future {
+    /* private */
+    kio_future *next; /* the owner's next older child */
+    uintptr_t prev;   /* odd: the address of the pointer that leads here, and 1; even: nobody owns it */
+    /* public */
     const kio_future_type *type; /* NULL: an empty slot */
     /* private from here on */
-    const void *state;    /* NULL: never polled; KIO_DONE, KIO_KEPT: over; else its own */
-    kio_future *child;    /* newest first */
-    kio_future *next;     /* the owner's next older child */
-    kio_future **prev;    /* NULL: nobody owns it yet */
+    const void *state; /* NULL: never polled; KIO_DONE, KIO_KEPT: over; else its own */
+    kio_future *child; /* newest first */
 };
 
 /* How an await names itself: where to resume, the awaited expression, its line. */
@@ -124,14 +127,25 @@ static inline bool kio_is_live_(const kio_future *f)
     return f->type && !kio_is_over_(f);
 }
 
+static inline bool kio_is_owned_(const kio_future *f)
+{
+    return f->prev & 1;
+}
+
+/* Whether `parent` owns it, and it is its newest child. */
+static inline bool kio_is_newest_(const kio_future *parent, const kio_future *f)
+{
+    return f->prev == (uintptr_t)&parent->child + 1;
+}
+
 static inline void kio_unlink_(kio_future *f)
 {
-    if (!f->prev)
+    if (!kio_is_owned_(f))
         return;
-    *f->prev = f->next;
+    *(kio_future **)(f->prev - 1) = f->next;
     if (f->next)
         f->next->prev = f->prev;
-    f->prev = NULL;
+    f->prev = 0;
 }
 
 static inline void kio_adopt_(kio_future *parent, kio_future *f)
@@ -140,9 +154,9 @@ static inline void kio_adopt_(kio_future *parent, kio_future *f)
         return;
     kio_unlink_(f);
     f->next = parent->child;
-    f->prev = &parent->child;
+    f->prev = (uintptr_t)&parent->child + 1;
     if (f->next)
-        f->next->prev = &f->next;
+        f->next->prev = (uintptr_t)&f->next + 1;
     parent->child = f;
 }
 
@@ -353,11 +367,10 @@ struct kio_nothing_ {};
                void (*)(void): *(struct kio_nothing_ *)0,                                          \
                default: ((T(*)(void))0)()))
 
+/* Two members, so that what follows lies close to a small result. */
 #define KIO_ASYNC_FN(T)                                                                            \
-    struct {                                                                                       \
-        kio_future kio;                                                                            \
-        KIO_OUT_(T) out;                                                                           \
-    }
+    kio_future kio;                                                                                \
+    KIO_OUT_(T) out
 
 /*
  * Inside an async body `kio_scope_` is the future whose body it is; everywhere else it is this
@@ -442,7 +455,7 @@ static inline bool kio_is_within_(const kio_future *parent, const kio_future *f)
 static inline void kio_await_check_(const kio_future *parent, const kio_future *f,
                                     const struct kio_site *site)
 {
-    bool foreign = f->prev && f->prev != &parent->child;
+    bool foreign = kio_is_owned_(f) && !kio_is_newest_(parent, f);
 
 #ifdef NDEBUG
     foreign = foreign && !kio_is_within_(parent, f);
@@ -454,7 +467,7 @@ static inline void kio_await_check_(const kio_future *parent, const kio_future *
 /* The awaited child still points back at this frame, unless the frame was moved. */
 static inline void kio_resume_check_(const kio_future *parent)
 {
-    if (kio_unlikely_(!parent->child || parent->child->prev != &parent->child))
+    if (kio_unlikely_(!parent->child || !kio_is_newest_(parent, parent->child)))
         kio_moved_fault_(parent);
 }
 
