@@ -40,12 +40,17 @@ typedef enum kio_poll { KIO_PENDING, KIO_READY } kio_poll;
 typedef struct kio_future kio_future;
 typedef struct kio_context kio_context;
 
+typedef struct kio_waker {
+    struct kio_wakeable *to; /* NULL: none */
+} kio_waker;
+
 /* What kind of future a type describes: how the task dump (debug.h) reads its state. */
 enum kio_kind {
     KIO_KIND_LEAF,  /* written by hand */
     KIO_KIND_ASYNC, /* made by async(): state points at a struct kio_site */
     KIO_KIND_ANY,   /* goes on as soon as one of its members is ready */
     KIO_KIND_AROUND, /* sets something up around its child's polls and drop: a kio_task_local_scope */
+    KIO_KIND_WAITER, /* private: has a waker where others have their children */
 };
 
 /*
@@ -94,7 +99,10 @@ struct kio_future {
     const kio_future_type *type; /* NULL: an empty slot */
     /* private from here on */
     const void *state; /* NULL: never polled; KIO_DONE, KIO_KEPT: over; else its own */
-    kio_future *child; /* newest first */
+    union {
+        kio_future *child; /* newest first */
+        kio_waker waker;   /* KIO_KIND_WAITER: under the lock of what it waits for */
+    };
 };
 
 /* How an await names itself: where to resume, the awaited expression, its line. */
@@ -121,10 +129,22 @@ static inline bool kio_is_over_(const kio_future *f)
     return (uintptr_t)f->state - (uintptr_t)kio_over_ <= 1;
 }
 
-/* kio_is_live_: made and not over. */
+/* kio_is_live_: made and not over. A waiter that is being dropped is live until its drop returns. */
 static inline bool kio_is_live_(const kio_future *f)
 {
     return f->type && !kio_is_over_(f);
+}
+
+/* The newest child; NULL: none. */
+static inline kio_future *kio_child_(const kio_future *f)
+{
+    return f->type->kind == KIO_KIND_WAITER ? NULL : f->child;
+}
+
+/* Never polled. A waiter's state may be its own from the making on: it is odd until the first poll. */
+static inline bool kio_is_fresh_(const kio_future *f)
+{
+    return !f->state || (f->type->kind == KIO_KIND_WAITER && !kio_is_over_(f) && (uintptr_t)f->state & 1);
 }
 
 static inline bool kio_is_owned_(const kio_future *f)
@@ -172,9 +192,10 @@ static inline void kio_adopt_(kio_future *parent, kio_future *f)
 static inline void kio_finish(kio_future *f)
 {
     kio_unlink_(f);
-    f->state = KIO_DONE;
-    if (kio_unlikely_(f->child || f->type->drop))
+    if (kio_unlikely_(f->type->drop || f->child)) /* in this order: a waiter has a drop, and no child */
         kio_finish_slow_(f);
+    else
+        f->state = KIO_DONE;
 }
 
 /**
@@ -254,10 +275,6 @@ struct kio_wakeable {
     const kio_waker_type *type;
 };
 
-typedef struct kio_waker {
-    struct kio_wakeable *to; /* NULL: none */
-} kio_waker;
-
 /**
  * kio_waker_wake_by_ref(waker): have the task polled again; the waker stays valid.
  *
@@ -313,8 +330,8 @@ static inline bool kio_waker_will_wake(kio_waker a, kio_waker b)
 
 /* A place in a list of futures that wait for the same thing. Private. */
 struct kio_waiter_ {
-    struct kio_waiter_ *next, **prev; /* prev NULL: in no list */
     kio_waker waker;
+    struct kio_waiter_ *next, **prev; /* prev NULL: in no list */
 };
 
 /* What one poll of a task shares with everything polled inside it. Private. */
@@ -371,6 +388,25 @@ struct kio_nothing_ {};
 #define KIO_ASYNC_FN(T)                                                                            \
     kio_future kio;                                                                                \
     KIO_OUT_(T) out
+
+/* As KIO_ASYNC_FN, for a type of KIO_KIND_WAITER: with a `waiter`, whose waker is the header's. Private. */
+#define KIO_WAITER_FN_(T) KIO_AROUND_WAKER_(T, struct kio_waiter_ waiter)
+
+/* What begins with a waker lies over the end of the header. */
+#define KIO_AROUND_WAKER_(T, member)                                                               \
+    union {                                                                                        \
+        struct {                                                                                   \
+            kio_future kio;                                                                        \
+            char rest_[sizeof(struct { member; }) - sizeof(kio_waker)];                            \
+        };                                                                                         \
+        struct {                                                                                   \
+            void *header_[4];                                                                      \
+            member;                                                                                \
+        };                                                                                         \
+    };                                                                                             \
+    KIO_OUT_(T) out
+
+_Static_assert(offsetof(kio_future, waker) == 4 * sizeof(void *), "see KIO_WAITER_FN_");
 
 /*
  * Inside an async body `kio_scope_` is the future whose body it is; everywhere else it is this

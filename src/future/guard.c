@@ -32,7 +32,7 @@ static const kio_future *innermost(const kio_future *f)
 {
     const kio_future *found = NULL;
 
-    for (; f && f->type; f = f->child) {
+    for (; f && f->type; f = kio_child_(f)) {
         if (f->type->kind == KIO_KIND_ASYNC)
             found = f;
     }
