@@ -1,14 +1,16 @@
 /*
- * A task: one slot with a header and the future's frame behind it.
+ * A task: one slot with a header and the future's frame, of which the header's last two words are the
+ * first two: a future's links to its siblings, which the outermost has none of.
  *
- * Layout of the header, 56 bytes:
+ * Layout of the header, 56 bytes, of which 40 are before the frame:
  *   wakeable   the waker's target; its type never changes while the slot exists
  *   tag        id << 1 | abort asked for. Ids are never used twice.
  *   state      LIVE, NOTIFIED, RUNNING: see below
- *   next       link of whichever run queue or free list holds the task: it is in one at most
  *   inbox      current_thread: link of the list of wakes from other threads; bit 0: is in it
  *   join       0, the waker of who awaits the handle, or KI_JOIN_...: see below
- *   extra      name and such, for the few that have them; NULL
+ *   next       link of whichever run queue or free list holds the task: it is in one at most. The
+ *              frame's `next`, which is not looked at as long as its `prev` is even
+ *   extra      name and such, for the few that have them; NULL. The frame's `prev`: even
  *
  * state, who sets and clears:
  *   LIVE      there is a future to poll. Set by the spawner, cleared by who ends the task.
@@ -80,24 +82,40 @@ struct ki_task_extra {
     char name[1]; /* and more; "": none */
 };
 
+/* The compiler must not take what lies in a kio_future for something else. */
+typedef struct ki_task *ki_task_link __attribute__((may_alias));
+typedef struct ki_task_extra *ki_task_more __attribute__((may_alias));
+
 struct ki_task {
     struct kio_wakeable wakeable;
     ki_atomic(uint64_t) tag;
     ki_atomic(uint32_t) state;
     uint32_t flags;
-    struct ki_task *next;
     ki_atomic(uintptr_t) inbox;
     ki_atomic(uintptr_t) join;
-    struct ki_task_extra *extra;
+    ki_task_link next;   /* these two are the frame's, see above */
+    ki_task_more extra;
 };
 
-_Static_assert(sizeof(struct ki_task) == 56, "the header's size is part of what a task costs");
+/* Where a slot's frame begins. A boxed one's slot has the frame's address there, behind the header. */
+#define KI_TASK_FRAME offsetof(struct ki_task, next)
+
+_Static_assert(KI_TASK_FRAME == 40, "the header's size is part of what a task costs");
+_Static_assert(offsetof(kio_future, next) == offsetof(struct ki_task, next) - KI_TASK_FRAME &&
+                   offsetof(kio_future, prev) == offsetof(struct ki_task, extra) - KI_TASK_FRAME,
+               "the header's last two words are the frame's links");
 
 static inline kio_future *ki_task_future(struct ki_task *task)
 {
-    void *frame = task + 1;
+    void *frame = (char *)task + KI_TASK_FRAME;
 
-    return task->flags & KI_TASK_BOXED ? *(kio_future **)frame : frame;
+    return task->flags & KI_TASK_BOXED ? *(kio_future **)(task + 1) : frame;
+}
+
+/* Of a frame that is not boxed. */
+static inline struct ki_task *ki_task_around(const void *frame)
+{
+    return (struct ki_task *)((char *)frame - KI_TASK_FRAME);
 }
 
 static inline kio_waker ki_task_waker(struct ki_task *task)
