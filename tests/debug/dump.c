@@ -1100,6 +1100,67 @@ static void dumps_under_load_disturb_no_task_and_find_no_cycle(void **state)
     assert_true(dumps > 0);
 }
 
+/* A thread spawns from outside, into slots whose last tasks left their handles' words. */
+struct made_elsewhere {
+    async_fn(void);
+    int tasks;
+    pthread_t thread;
+    ki_atomic(uint32_t) over;
+    struct kio_tx tx;
+    struct kio_rx rx;
+    struct kio_recv recv;
+    struct kio_sleep nap;
+    struct kio_select either;
+    int v;
+};
+
+static void made_elsewhere_drop(struct made_elsewhere *self)
+{
+    kio_tx_drop(&self->tx);
+    kio_rx_drop(&self->rx);
+}
+
+static void *spawn_and_wait(void *arg)
+{
+    struct made_elsewhere *on = arg;
+    struct kio_join_handle handle = { 0 };
+
+    for (int i = 0; i < on->tasks; i++) {
+        assert_int_equal(kio_spawn_on(rt, &handle, ends), 0);
+        while (!kio_is_finished(&handle))
+            sched_yield();
+        kio_drop(&handle);
+    }
+    ki_store_seq_cst(&on->over, 1);
+    return NULL;
+}
+
+async(made_elsewhere, made_elsewhere_drop)
+{
+    async_begin;
+    assert_int_equal(kio_mpsc_channel(&self->tx, &self->rx, sizeof(int), 2), 0);
+    assert_int_equal(pthread_create(&self->thread, NULL, spawn_and_wait, self), 0);
+    while (!ki_load_seq_cst(&self->over))
+        await(kio_select(&self->either, kio_recv(&self->recv, &self->rx, &self->v),
+                         kio_sleep(&self->nap, KIO_MS)));
+    pthread_join(self->thread, NULL);
+    async_return();
+}
+
+static void a_task_that_is_being_made_elsewhere_is_not_taken_for_another(void **state)
+{
+    int dumps = 0;
+    pthread_t dumper;
+
+    (void)state;
+    ki_store_seq_cst(&stop_dumping, 0);
+    assert_int_equal(pthread_create(&dumper, NULL, keep_dumping, &dumps), 0);
+    run(made_elsewhere, .tasks = amount(3000));
+    ki_store_seq_cst(&stop_dumping, 1);
+    pthread_join(dumper, NULL);
+    assert_true(dumps > 0);
+}
+
 /* ---- without memory ----------------------------------------------------------------------- */
 
 struct poor {
@@ -1164,4 +1225,5 @@ RT_MAIN(RT(a_task_is_shown_with_what_it_awaits_as_a_tree),
         RT(another_thread_may_dump_while_the_runtime_runs_and_while_nobody_runs_it),
         RT(kio_dump_shows_every_runtime_with_its_name),
         RT(dumps_under_load_disturb_no_task_and_find_no_cycle),
+        RT(a_task_that_is_being_made_elsewhere_is_not_taken_for_another),
         RT(a_dump_without_memory_says_so_and_leaks_nothing))
