@@ -89,6 +89,8 @@ async(script, script_drop)
             (void)kio_spawn(NULL, script, .depth = 4);
             break;
         case 10:
+            if (!tokens[0].node)
+                break;
             await(kio_select_biased(&self->select, kio_cancelled(&self->cancelled, &tokens[0]),
                                     kio_yield_now(&self->yield)));
             break;
