@@ -180,7 +180,7 @@ static void acquire_waits(const kio_future *f, struct kio_waits *to)
     to->what = "semaphore";
     to->at = s;
     ki_sync_lock(&s->lock);
-    to->has = self->granted;
+    to->has = to->shares = self->granted;
     snprintf(to->text, sizeof to->text, "%zu wanted, %zu free", self->need, s->permits);
     ki_waiters_place(&s->line, &self->waiter, to);
     ki_sync_unlock(&s->lock);
