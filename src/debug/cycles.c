@@ -31,8 +31,11 @@ static int compare_having(const void *a, const void *b, void *arg)
     const struct ki_dump *d = arg;
     size_t i = *(const size_t *)a, j = *(const size_t *)b;
     int order = by_address(d->nodes.at[i].waits.at, d->nodes.at[j].waits.at);
+    uint64_t x = d->entries.at[d->nodes.at[i].entry].id, y = d->entries.at[d->nodes.at[j].entry].id;
 
-    return order ? order : i < j ? -1 : i > j; /* so one task's stand together */
+    if (!order) /* so one task's stand together, in the order in which the tasks are shown */
+        order = (x > y) - (x < y);
+    return order ? order : (i > j) - (i < j);
 }
 
 /* The first place in a sorted list whose address is not below `at`. */
