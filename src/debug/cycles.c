@@ -31,8 +31,11 @@ static int compare_having(const void *a, const void *b, void *arg)
     const struct ki_dump *d = arg;
     size_t i = *(const size_t *)a, j = *(const size_t *)b;
     int order = by_address(d->nodes.at[i].waits.at, d->nodes.at[j].waits.at);
+    uint64_t x = d->entries.at[d->nodes.at[i].entry].id, y = d->entries.at[d->nodes.at[j].entry].id;
 
-    return order ? order : i < j ? -1 : i > j; /* so one task's stand together */
+    if (!order) /* so one task's stand together, in the order in which the tasks are shown */
+        order = (x > y) - (x < y);
+    return order ? order : (i > j) - (i < j);
 }
 
 /* The first place in a sorted list whose address is not below `at`. */
@@ -187,9 +190,22 @@ static bool is_definite(const struct ki_dump *d, const size_t *edges, size_t cou
     return true;
 }
 
+/* Where it begins: with the task that was there first. */
+static size_t oldest(const struct ki_dump *d, const size_t *edges, size_t count)
+{
+    size_t found = 0;
+
+    for (size_t i = 1; i < count; i++) {
+        if (d->entries.at[d->edges.at[edges[i]].from].id < d->entries.at[d->edges.at[edges[found]].from].id)
+            found = i;
+    }
+    return found;
+}
+
 static void add_cycle(struct ki_dump *d, const size_t *edges, size_t count)
 {
     struct ki_cycle *cycle = ki_dump_add(d, cycles);
+    size_t begin = oldest(d, edges, count);
 
     if (!cycle)
         return;
@@ -200,7 +216,7 @@ static void add_cycle(struct ki_dump *d, const size_t *edges, size_t count)
 
         if (!edge)
             return;
-        *edge = edges[i];
+        *edge = edges[(begin + i) % count];
         cycle->count++;
     }
 }

@@ -22,14 +22,15 @@ static uint64_t new_id(struct ki_nest *nest)
 
 struct ki_task *ki_task_new(struct ki_arena *arena, struct ki_nest *nest, size_t frame_size)
 {
-    bool boxed = frame_size > KI_SLOT_MAX - sizeof(struct ki_task) - sizeof(int64_t);
+    bool boxed = frame_size > KI_SLOT_MAX - KI_TASK_FRAME - sizeof(int64_t);
     void *frame = boxed ? ki_mem_alloc(frame_size) : NULL;
     struct ki_task *task;
 
     if (boxed && !frame)
         return NULL;
     task = ki_arena_get(arena, nest ? &nest->slots : NULL,
-                        (boxed ? sizeof frame : frame_size) + arena->stamp_size);
+                        (boxed ? sizeof *task + sizeof frame : KI_TASK_FRAME + frame_size) +
+                            arena->stamp_size);
     if (!task) {
         ki_mem_free(frame);
         return NULL;
@@ -37,14 +38,15 @@ struct ki_task *ki_task_new(struct ki_arena *arena, struct ki_nest *nest, size_t
     task->flags = (boxed ? KI_TASK_BOXED : 0) | arena->task_flags;
     if (kio_unlikely_(arena->stamp_size))
         ki_bare_store_relaxed(ki_task_stamp_of(task), 0); /* not queued yet */
-    task->next = NULL;
-    task->extra = NULL;
     /* relaxed: the queue that the task enters publishes it */
     ki_store_relaxed(&task->join, KI_JOIN_DETACHED);
     /* After join, which still says how the slot's last task ended. release: pairs with visit_other. */
     ki_store_release(&task->tag, new_id(nest) << 1);
-    if (boxed)
+    if (boxed) {
+        task->next = NULL; /* otherwise part of the frame, which the caller writes */
+        task->extra = NULL;
         *(void **)(task + 1) = frame;
+    }
     return task;
 }
 

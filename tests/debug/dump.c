@@ -718,8 +718,8 @@ async(permits)
                 "task carol: idle\n"
                 "  carol (dump.c), line: kio_permits(&self->some, &self->pool->permits, 2)\n"
                 "    kio_permits\n"
-                "      kio_acquire: semaphore #2, 2 wanted, 0 free, 1 of 1 in line, held by task alice, "
-                "task bob\n"
+                "      kio_acquire: semaphore #2, 2 wanted, 0 free, 1 of 1 in line, held by task bob, "
+                "task alice\n"
                 "  + kio_lock: has mutex #1, 1 in line\n");
     kio_join_set_abort_all(&self->set);
     await(kio_join_set_shutdown(&self->next, &self->set));

@@ -4,6 +4,7 @@
  * under test: memory, system calls, panics.
  */
 #include "inside.h"
+#include "../../../src/base/block.h"
 
 #include <errno.h>
 #include <linux/futex.h>
@@ -195,6 +196,48 @@ unsigned mc_choose(unsigned n)
     return (unsigned)op.out;
 }
 
+static bool barriers = true;
+static uint64_t barrier_of[MC_THREADS + 1];
+
+bool mc_has_barriers(void);
+bool mc_has_barriers(void)
+{
+    return barriers;
+}
+
+void mc_barriers(bool on)
+{
+    barriers = on;
+}
+
+static void barrier(unsigned tid, enum mc_order order, const void *pc)
+{
+    struct mc_op op = { .kind = MC_RMW, .rmw = MC_ADD, .order = order, .val = 1,
+                        .addr = &barrier_of[tid], .size = 8, .pc = pc };
+
+    mc_do(&op);
+}
+
+void mc_light(void)
+{
+    barrier(mc_self(), MC_ACQ_REL, PC);
+}
+
+/* All are told before any is listened to, so that they do not hear of each other. */
+void mc_heavy(void)
+{
+    unsigned self = mc_self();
+
+    for (unsigned t = 1; t <= MC_THREADS; t++) {
+        if (t != self)
+            barrier(t, MC_RELEASE, PC);
+    }
+    for (unsigned t = 1; t <= MC_THREADS; t++) {
+        if (t != self)
+            barrier(t, MC_ACQUIRE, PC);
+    }
+}
+
 long mc_syscall(long number, ...)
 {
     struct mc_op op;
@@ -246,31 +289,34 @@ int mc_madvise(void *at, size_t size, int what)
     return 0;
 }
 
-void *ki_mem_alloc(size_t size);
+/* Nothing is kept: every block that is freed is looked after. */
+_Thread_local struct ki_blocks ki_blocks;
+
+void ki_block_put_slow(void *block)
+{
+    ki_mem_free(block);
+}
+
 void *ki_mem_alloc(size_t size)
 {
     return mc_alloc(size, 16, false);
 }
 
-void *ki_mem_zalloc(size_t size);
 void *ki_mem_zalloc(size_t size)
 {
     return mc_alloc(size, 16, true);
 }
 
-void *ki_mem_alloc_aligned(size_t align, size_t size);
 void *ki_mem_alloc_aligned(size_t align, size_t size)
 {
     return mc_alloc(size, align, false);
 }
 
-void ki_mem_free(void *ptr);
 void ki_mem_free(void *ptr)
 {
     mc_free(ptr);
 }
 
-void ki_mem_keep(const void *ptr);
 void ki_mem_keep(const void *ptr)
 {
     (void)ptr;
