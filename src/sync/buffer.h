@@ -19,10 +19,10 @@ struct ki_block {
 };
 
 struct ki_buffer {
-    size_t size;             /* of a message */
-    size_t step;             /* from one message to the next: 1 when messages have no bytes */
     size_t count;            /* queued */
     char *tail, *tail_end;   /* where the next one is written; where that memory ends */
+    size_t size;             /* of a message */
+    size_t step;             /* from one message to the next: 1 when messages have no bytes */
     char *head, *head_end;   /* where the first one lies */
     char *ring;              /* NULL: unbounded */
     size_t cap;              /* messages in a block */

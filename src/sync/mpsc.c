@@ -66,7 +66,7 @@ int kio_mpsc_new_(struct kio_chan_ **tx, struct kio_chan_ **rx, size_t size, siz
         return -EINVAL;
     if (ring == SIZE_MAX)
         return -ENOMEM;
-    c = ki_mem_alloc(sizeof *c + ring);
+    c = ki_mem_alloc_aligned(KI_CACHE_LINE, sizeof *c + ring);
     if (!c)
         return -ENOMEM;
     *c = (struct kio_chan_){ .cap = capacity, .senders = 1, .refs = 2 };

@@ -8,20 +8,22 @@
 
 #include <kioto/channel.h>
 
+/* What a send touches comes first, then what a receive does: each cache line that two workers take from
+ * each other costs 60 ns. */
 struct kio_chan_ {
-    struct ki_biased lock;
+    KI_CACHE_ALIGNED struct ki_biased lock;
     bool rx_gone, closed;
     size_t cap;           /* SIZE_MAX: unbounded */
     size_t promised;
+    kio_waker receiver;   /* of a recv that waits */
+    struct ki_buffer buffer;
+    struct ki_waiters line;    /* senders without a place */
+    struct ki_waiters closing; /* closed() futures */
     size_t senders;       /* strong ones */
     size_t weaks;         /* weak ones */
     size_t refs;
-    kio_waker receiver;   /* of a recv that waits */
-    struct ki_waiters line;    /* senders without a place */
-    struct ki_waiters closing; /* closed() futures */
     void (*destroy)(void *message);
-    struct ki_buffer buffer;
-    _Alignas(16) char ring[];
+    KI_CACHE_ALIGNED char ring[];
 };
 
 static inline void ki_chan_lock(struct kio_chan_ *c)
