@@ -212,7 +212,8 @@ int ki_spawn_blocking_with(struct kio_join_handle *handle, kio_blocking_fn fn, v
         if (rt->seeded)
             return kio_task_start_(rt, &made, handle, scope);
         task->flags |= KI_TASK_BLOCKING;
-        ki_store_relaxed(&task->state, KI_TASK_JOB); /* never queued */
+        /* Never queued. release: pairs with a dump's look, as the tag in ki_task_new */
+        ki_store_release(&task->state, KI_TASK_JOB);
         if (handle)
             ki_handle_build(handle, &made, scope);
         made.error = ki_blocking_submit(rt->blocking, &frame->job, KI_LANE_JOBS);

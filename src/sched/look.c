@@ -73,8 +73,8 @@ static void visit_live(struct look *look, struct ki_task *task, uint32_t was)
         /* This thread's own: it stands still while it is in here. */
         seen.walkable = ki_here.root == ki_task_future(task);
     } else {
-        /* acquire: as ki_current's drain: a foreign wake that is under way */
-        bool woken = (was & KI_TASK_NOTIFIED) || ki_load_acquire(&task->inbox);
+        /* relaxed: only whether a foreign wake is under way; what it brings is not read */
+        bool woken = (was & KI_TASK_NOTIFIED) || ki_load_relaxed(&task->inbox);
 
         seen.is = woken ? KI_IS_QUEUED : KI_IS_IDLE;
         seen.walkable = true;
@@ -86,8 +86,9 @@ static void visit_live(struct look *look, struct ki_task *task, uint32_t was)
 /* Not live: free, being made, a job, or over with a handle that is still there. */
 static void visit_other(struct look *look, struct ki_task *task)
 {
-    /* acquire: pairs with who gave the slot back, in ki_arena_put, and with ki_task_over */
+    /* acquire: pairs with ki_task_new: what follows is no older than the tag */
     uint64_t tag = ki_load_acquire(&task->tag);
+    /* acquire: pairs with who makes a job, and with ki_task_over: the second look at the tag is no older */
     uint32_t state = ki_load_acquire(&task->state);
     uintptr_t join = ki_load_acquire(&task->join);
     struct ki_looked seen = { .task = task, .id = tag >> 1, .worker = -1 };
@@ -100,7 +101,7 @@ static void visit_other(struct look *look, struct ki_task *task)
         seen.is = join == KI_JOIN_DONE ? KI_IS_DONE : KI_IS_ABORTED;
     else
         return;
-    if (ki_load_acquire(&task->tag) == tag) /* still the same task's slot */
+    if (ki_load_relaxed(&task->tag) == tag) /* still the same task's slot. relaxed: see above */
         look->visit(&seen, look->arg);
 }
 
@@ -133,12 +134,12 @@ void ki_look(struct ki_sched *sched, bool mark, void (*visit)(const struct ki_lo
 
 bool ki_look_unmoved(struct ki_task *task, uint64_t id)
 {
-    /* acquire: pairs with task_to_running and wakes: what they did before is not asked for, but a
-     * later look at the task's locks comes after this one */
-    uint32_t state = ki_load_acquire(&task->state);
+    /* relaxed, and the inbox too: what a poll or a wake brought is not read. A poll from which something came
+     * that a later look at another task found is seen: that look acquired it (see hold). */
+    uint32_t state = ki_load_relaxed(&task->state);
 
     return ki_task_id(task) == id && (state & KI_TASK_SEEN) && !(state & KI_TASK_NOTIFIED) &&
-           !ki_load_acquire(&task->inbox);
+           !ki_load_relaxed(&task->inbox);
 }
 
 void ki_look_wait(struct ki_task *task)
