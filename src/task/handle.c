@@ -156,7 +156,8 @@ void kio_abort(const struct kio_join_handle *handle)
 void *kio_output_(const struct kio_join_handle *handle, size_t size)
 {
     struct ki_task *task = handle->task;
-    uintptr_t join = task ? ki_load_acquire(&task->join) : 0; /* as kio_is_finished */
+    /* relaxed: who may ask knows that it is over, and acquired the result with that */
+    uintptr_t join = task ? ki_load_relaxed(&task->join) : 0;
     kio_future *f;
 
     if (join != KI_JOIN_DONE)

@@ -9,6 +9,7 @@
  * Sources: tests/model/checker/sched_doors.c
  * Defines: -DKI_CHUNK_SIZE=1024 -DKI_SLOT_MAX=300 -DKI_SEARCH_ROUNDS=1 -DKI_SEARCH_PAUSES=0
  * Defines: -DKI_TURN_INTERVAL=9 -DKI_QUEUE_MIN=4u -DKI_QUEUE_MAX=8u -DKI_QUEUE_STEAL=2u
+ * Defines: -DKI_SLOT_BATCH=1
  */
 #include "sched/worker.c"
 
@@ -137,7 +138,7 @@ static void begin_over(void)
 {
     struct ki_worker *w;
 
-    begin_with(1);
+    begin_with(2);
     w = &m->workers[0].w;
     task = probe_new(&m->base, &w->nest, sizeof(struct probe), 0);
     first_id = ki_task_id(task);
@@ -180,6 +181,50 @@ static void visit_over(const struct ki_looked *seen, void *arg)
 static void look_for_what_is_over(void)
 {
     ki_look(&m->base, true, visit_over, NULL);
+}
+
+/* By a thread that is no worker; another worker may have it next. */
+static void put_back(void)
+{
+    kio_drop(&handle);
+}
+
+/* A worker has free slots enough and gives some away, of which another makes tasks. */
+static void begin_with_slots(void)
+{
+    begin_with(2);
+    for (unsigned i = 0; i < 4; i++)
+        task = spawn_on(0, 0);
+    for (unsigned i = 0; i < 3; i++) {
+        ki_worker_here = &m->workers[0].w;
+        run_task(&m->workers[0], next_task(&m->workers[0]));
+    }
+    ki_worker_here = NULL;
+}
+
+static void give_away(void)
+{
+    run_own(0);
+}
+
+static void spawn_on_the_other(void)
+{
+    ki_worker_here = &m->workers[1].w;
+    other = spawn_on(1, 0);
+    run_own(1);
+}
+
+static void end_with_slots(void)
+{
+    MC_ASSERT(drops() == 5);
+    nothing_queued();
+}
+
+static void end_other(void)
+{
+    MC_ASSERT(drops() == 2);
+    MC_ASSERT(!ki_task_in_use(task));
+    nothing_queued();
 }
 
 /* The next one is a job of the blocking pool, as runtime/spawn.c makes them. */
@@ -241,6 +286,9 @@ static const struct mc_test tests[] = {
     { "look_meets_a_yield", begin_yielding, { run_to_the_end, look }, end },
     { "look_meets_two_workers", begin_two, { run_first, wake_and_run_on_the_other, look }, end_two },
     { "look_meets_a_spawn", begin, { spawn_and_run, look }, end_both },
+    { "slots_given_away_meet_a_spawn", begin_with_slots, { give_away, spawn_on_the_other },
+      end_with_slots },
+    { "look_meets_a_slot_put_back", begin_over, { put_back, spawn_on_the_other, look }, end_other },
     { "look_meets_a_slot_used_again", begin_over, { use_again_and_abort, look_for_what_is_over },
       end_over },
     { "look_meets_a_job", begin_over, { use_again_for_a_job, look_for_jobs } },
