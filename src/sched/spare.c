@@ -137,7 +137,8 @@ static bool start_spare(struct ki_multi *m)
 
     if (!w)
         return false;
-    ki_fetch_add_relaxed(&m->standing_in, 1); /* relaxed: the pool brings it to the spare, its sleep to others */
+    /* relaxed: the pool brings it to the spare, and the spare's sleep to ki_multi_quiet */
+    ki_fetch_add_relaxed(&m->standing_in, 1);
     if (!ki_blocking_submit(m->config.blocking, &w->job, KI_LANE_SPARE))
         return true;
     ki_fetch_sub_relaxed(&m->surplus, 1);

@@ -431,23 +431,24 @@ static void run_task(struct mworker *w, struct ki_task *task)
 
 /* ---- life --------------------------------------------------------------------------------- */
 
-/* From here on a wake finds NOTIFIED and queues nothing. */
+/* From here on a wake finds NOTIFIED and queues nothing. relaxed, here and below: the others have left, see
+ * ki_mworker_leave. */
 static void mute_task(struct ki_task *task, void *arg)
 {
     (void)arg;
-    if (ki_load_acquire(&task->state) & KI_TASK_LIVE)
-        ki_store_release(&task->state, KI_TASK_LIVE | KI_TASK_NOTIFIED);
+    if (ki_load_relaxed(&task->state) & KI_TASK_LIVE)
+        ki_store_relaxed(&task->state, KI_TASK_LIVE | KI_TASK_NOTIFIED);
 }
 
 static void drop_task(struct ki_task *task, void *arg)
 {
     struct mworker *w = arg;
 
-    if (!(ki_load_acquire(&task->state) & KI_TASK_LIVE))
+    if (!(ki_load_relaxed(&task->state) & KI_TASK_LIVE))
         return;
     ki_worker_drop(task);
     ki_count_ended(&w->w);
-    ki_store_release(&task->state, 0);
+    ki_store_relaxed(&task->state, 0);
     ki_task_over(task, KI_JOIN_ABORTED, &w->w.nest);
 }
 
@@ -732,14 +733,15 @@ int ki_multi_open(struct ki_sched *sched, const struct ki_multi_config *config)
     }
     if (err)
         return err;
-    ki_store_seq_cst(&sched->closed, 0); /* seq_cst: as every store to closed */
+    ki_store_relaxed(&sched->closed, 0); /* relaxed: as ki_current_open */
     while (started < m->count && !(err = start_thread(m, &m->workers[started])))
         started++;
     if (!err)
         return 0;
-    /* Those that started end again; the missing ones count as ended. */
-    ki_fetch_sub_acq_rel(&m->running, m->count - started);
-    ki_store_seq_cst(&m->ending, 1);
+    /* Those that started end again; the missing ones count as ended. relaxed: there is no task, and the
+     * threads are joined. */
+    ki_fetch_sub_relaxed(&m->running, m->count - started);
+    ki_store_relaxed(&m->ending, 1); /* relaxed: as ki_multi_close */
     sched->park->unpark(sched->park);
     join_threads(m, started);
     ki_sched_close(sched);
@@ -753,7 +755,8 @@ int ki_multi_close(struct ki_sched *sched, int64_t timeout_ns)
     int64_t limit = timeout_ns < 0 ? INT64_MAX : ki_clock_add(ki_clock_now(), timeout_ns);
     uint32_t left;
 
-    ki_store_seq_cst(&m->ending, 1); /* before the wake; pairs with is_ending before the sleep */
+    /* relaxed: the wake is kept until a worker takes it, who then sees this, and wakes the next */
+    ki_store_relaxed(&m->ending, 1);
     sched->park->unpark(sched->park);
     /* acquire: pairs with the last worker's store of 0 */
     while ((left = ki_load_acquire(&m->running)) != 0) {
