@@ -69,7 +69,7 @@ void ki_handle_build(struct kio_join_handle *handle, const struct kio_nursery_ *
 
     ki_handle_init(handle, task, made->error);
     if (task)
-        ki_store_relaxed(&task->join, 0); /* the queue publishes it */
+        ki_store_release(&task->join, 0); /* release: as in ki_task_new */
     if (scope && (char *)handle >= (char *)scope &&
         (char *)handle < (char *)scope + scope->type->size)
         kio_adopt_(scope, &handle->kio);

@@ -143,7 +143,8 @@ bool kio_abort_is_finished(struct kio_abort_handle abort)
 
     if (!task || ki_task_id(task) != abort.id)
         return true;
-    /* acquire: pairs with ki_task_over. Then once more: what was read may be the next task's. */
+    /* acquire: pairs with ki_task_over. Then once more: what was read may be the next task's; acquire also of
+     * that, ki_task_new. */
     join = ki_load_acquire(&task->join);
     return (join & KI_JOIN_OVER) || ki_task_id(task) != abort.id;
 }

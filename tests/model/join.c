@@ -97,6 +97,16 @@ static void run_and_reuse(void)
     next = probe_new(&sched, NULL, sizeof(struct probe), 0);
 }
 
+/* Also for a task with a handle, as runtime/spawn.c makes them. */
+static void run_and_hatch(void)
+{
+    run();
+    kio_drop(&handle);
+    next = probe_new(&sched, NULL, sizeof(struct probe), 0);
+    MC_ASSERT(next == task);
+    ki_store_release(&next->join, 0);
+}
+
 /* ---- the handle ---------------------------------------------------------------------------- */
 
 static void join(void)
@@ -166,6 +176,13 @@ static void write_and_run(void)
 {
     before_end = 1;
     run();
+}
+
+/* What has ended stays so, whoever has its slot. */
+static void ask_twice(void)
+{
+    if (kio_abort_is_finished(abort_handle))
+        MC_ASSERT(kio_abort_is_finished(abort_handle));
 }
 
 static void ask_abort_handle(void)
@@ -245,6 +262,7 @@ static const struct mc_test tests[] = {
     { "abort_of_a_task_that_ends", begin_boxed, { run, join, abort_by_handle }, joined_and_freed },
     { "abort_of_a_slot_used_again", begin, { run_and_reuse, detach, abort_by_handle },
       next_is_not_aborted },
+    { "finished_stays_finished", begin, { run_and_hatch, ask_twice }, next_is_not_aborted },
     { "abort_handle_tells_what_came_before", begin, { write_and_run, ask_abort_handle }, freed },
     { "join_tells_what_came_before", begin, { write_and_run, join_and_see }, freed },
     { "finished_tells_what_came_before", begin, { write_and_run, look_and_see }, freed },
