@@ -8,7 +8,7 @@
  * Sources: src/future/future.c src/future/waker.c src/base/lock.c tests/model/checker/doors.c
  * Sources: tests/model/checker/sched_doors.c
  * Defines: -DKI_CHUNK_SIZE=1024 -DKI_SLOT_MAX=300 -DKI_SEARCH_ROUNDS=1 -DKI_SEARCH_PAUSES=0
- * Defines: -DKI_TURN_INTERVAL=9 -DKI_QUEUE_MIN=4u -DKI_QUEUE_MAX=8u -DKI_QUEUE_STEAL=2u
+ * Defines: -DKI_TURN_INTERVAL=2 -DKI_QUEUE_MIN=4u -DKI_QUEUE_MAX=8u -DKI_QUEUE_STEAL=2u
  */
 #include "checker/mc.h"
 
@@ -186,6 +186,14 @@ static void block(void)
     (void)ki_multi_stand_in(&m->base);
 }
 
+/* It has more than it runs when it is told to retire. */
+static void begin_spare_with_three(void)
+{
+    begin_spare();
+    spawn_on(0, 0);
+    spawn_on(0, 0);
+}
+
 /* Looks once. */
 static void steal_as_1(void)
 {
@@ -209,16 +217,29 @@ static void end_blocked(void)
     MC_ASSERT(ki_multi_spares(&m->base) == 1);
 }
 
-static void spare_has_retired(void)
+static void retired(unsigned tasks)
 {
     mc_outcome(ki_load_relaxed(&m->spares->w.polls));
     run_what_comes(1);
-    MC_ASSERT(drops() == 1);
+    MC_ASSERT(drops() == tasks);
     MC_ASSERT(!ki_load_relaxed(&m->surplus));
     MC_ASSERT(!ki_multi_spares(&m->base));
     MC_ASSERT(ki_load_relaxed(&m->running) == 3);
     MC_ASSERT(m->spare_free && !m->spare_free->free);
     nothing_queued();
+}
+
+static void spare_has_retired(void)
+{
+    retired(1);
+}
+
+static void spare_has_retired_from_three(void)
+{
+    bool handed_on = ki_load_relaxed(&m->inject.pushed);
+
+    retired(3);
+    mc_outcome(handed_on);
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */
@@ -369,6 +390,8 @@ static const struct mc_test tests[] = {
     { "new_spare_meets_a_thief", begin_no_task, { block, steal_as_1 }, end_blocked },
     { "spare_runs_and_retires", begin_spare, { block_and_go_on, pool_thread },
       .at_rest = spare_has_retired, .done = some_were_taken },
+    { "spare_retires_with_a_queue", begin_spare_with_three, { block_and_go_on, pool_thread },
+      .at_rest = spare_has_retired_from_three, .done = some_were_taken },
     { "spare_beside_a_thief", begin_spare, { block_and_go_on, pool_thread, steal_as_1 },
       .at_rest = spare_has_retired, .done = some_were_taken },
     { "two_leave", begin_to_end, { poll_and_leave, leave }, end_left },
