@@ -39,11 +39,10 @@ struct ki_task *ki_task_new(struct ki_arena *arena, struct ki_nest *nest, size_t
         ki_bare_store_relaxed(ki_task_stamp_of(task), 0); /* not queued yet */
     task->next = NULL;
     task->extra = NULL;
-    /* release: pairs with kio_abort_is_finished of the slot's last task: who sees this sees that its tag is
-     * gone. Before the tag: see there. */
+    /* release: the tag pairs with a dump's look at what is not live, which takes nothing of the slot's last
+     * task for this one's (sched/look.c): so join comes first. Join pairs with kio_abort_is_finished of that
+     * task: who sees this one's sees that the tag is another. */
     ki_store_release(&task->join, KI_JOIN_DETACHED);
-    /* release: pairs with a dump's look at what is not live, which takes nothing of the slot's last task for
-     * this one's (sched/look.c) */
     ki_store_release(&task->tag, new_id(nest) << 1);
     if (boxed)
         *(void **)(task + 1) = frame;

@@ -83,13 +83,18 @@ static void beat_as_1(void)
     run_own(1);
 }
 
-static void end_three(void)
+static void all_three(void)
 {
-    mc_outcome(ki_load_relaxed(&m->workers[1].w.polls));
     run_what_comes(0);
     run_own(1);
     MC_ASSERT(drops() == 3);
     nothing_queued();
+}
+
+static void end_three(void)
+{
+    mc_outcome(ki_load_relaxed(&m->workers[1].w.polls));
+    all_three();
 }
 
 static void some_were_taken(void)
@@ -124,10 +129,47 @@ static void free_slot(void)
 
 static void end_freed(void)
 {
-    uint64_t pushed = ki_load_relaxed(&m->inject.pushed);
+    mc_outcome(ki_load_relaxed(&m->inject.pushed));
+    all_three();
+}
 
-    end_three();
-    mc_outcome(pushed);
+/* Of two that are woken in a poll the second one was in the inject queue meanwhile, and polled by another. */
+static void begin_wandering(void)
+{
+    begin_with(2);
+    other = waiting(2);
+    third = waiting(2);
+    wake_two();
+}
+
+static void wander(void)
+{
+    kio_waker_wake(ki_task_waker(third));
+    run_own(1);
+    ki_worker_here = &m->workers[1].w;
+    if (ki_load_relaxed(&m->inject.len)) {
+        struct ki_task *t = take_injected(&m->workers[1]);
+
+        if (t == third)
+            run_task(&m->workers[1], t);
+        else if (t)
+            push_back(&m->workers[1], t);
+    }
+    ki_worker_here = NULL;
+}
+
+static void free_slot_once(void)
+{
+    ki_multi_free_next(&m->workers[0].w);
+}
+
+static void end_wandering(void)
+{
+    mc_outcome(ki_load_relaxed(&m->inject.pushed) == 2);
+    ki_worker_here = &m->workers[0].w;
+    wake_by(other, 1);
+    kio_waker_wake(ki_task_waker(third));
+    all_three();
 }
 
 /* ---- the whole loop --------------------------------------------------------------------------- */
@@ -386,6 +428,8 @@ static const struct mc_test tests[] = {
     { "slot_taken_at_a_beat", begin_slot, { run_as_0, beat_as_1 }, end_three, .done = some_were_taken },
     { "slot_freed_from_outside", begin_empty, { spawn_and_wake_two, free_slot }, end_freed,
       .done = some_were_taken },
+    { "slot_filled_again_by_a_wanderer", begin_wandering, { run_as_0, wander, free_slot_once },
+      end_wandering, .done = some_were_taken },
     { "two_loops", begin_slot, { loop_as_0, loop_as_1 }, end_three, .at_rest = end_three },
     { "new_spare_meets_a_thief", begin_no_task, { block, steal_as_1 }, end_blocked },
     { "spare_runs_and_retires", begin_spare, { block_and_go_on, pool_thread },
