@@ -222,8 +222,8 @@ static void drain(struct ki_current *cur)
         struct ki_task *task = (struct ki_task *)at;
 
         at = ki_load_relaxed(&task->inbox) & ~KI_INBOX_IN;
-        /* Parked in its own inbox word, in reverse: still IN, so no waker pushes it (which would do no harm:
-         * it would be taken twice). Any order would do: as push_inbox. */
+        /* Parked in its own inbox word, in reverse: still IN, so no waker pushes it. (Then it would stand in
+         * the stack twice, and who pushes it again cut off what it links to.) Any order: as push_inbox. */
         ki_xchg_acq_rel(&task->inbox, (uintptr_t)order | KI_INBOX_IN);
         order = task;
     }
