@@ -40,12 +40,17 @@ typedef enum kio_poll { KIO_PENDING, KIO_READY } kio_poll;
 typedef struct kio_future kio_future;
 typedef struct kio_context kio_context;
 
+typedef struct kio_waker {
+    struct kio_wakeable *to; /* NULL: none */
+} kio_waker;
+
 /* What kind of future a type describes: how the task dump (debug.h) reads its state. */
 enum kio_kind {
     KIO_KIND_LEAF,  /* written by hand */
     KIO_KIND_ASYNC, /* made by async(): state points at a struct kio_site */
     KIO_KIND_ANY,   /* goes on as soon as one of its members is ready */
     KIO_KIND_AROUND, /* sets something up around its child's polls and drop: a kio_task_local_scope */
+    KIO_KIND_WAITER, /* private: has a waker where others have their children */
 };
 
 /*
@@ -85,13 +90,19 @@ typedef struct kio_future_type {
                     void *arg);
 } kio_future_type;
 
+/* A task's outermost future has no siblings: its first two words are the last of the task's header. */
 struct kio_future {
+    /* private */
+    kio_future *next; /* the owner's next older child */
+    uintptr_t prev;   /* odd: the address of the pointer that leads here, and 1; even: nobody owns it */
+    /* public */
     const kio_future_type *type; /* NULL: an empty slot */
     /* private from here on */
-    const void *state;    /* NULL: never polled; KIO_DONE, KIO_KEPT: over; else its own */
-    kio_future *child;    /* newest first */
-    kio_future *next;     /* the owner's next older child */
-    kio_future **prev;    /* NULL: nobody owns it yet */
+    const void *state; /* NULL: never polled; KIO_DONE, KIO_KEPT: over; else its own */
+    union {
+        kio_future *child; /* newest first */
+        kio_waker waker;   /* KIO_KIND_WAITER: under the lock of what it waits for */
+    };
 };
 
 /* How an await names itself: where to resume, the awaited expression, its line. */
@@ -118,20 +129,43 @@ static inline bool kio_is_over_(const kio_future *f)
     return (uintptr_t)f->state - (uintptr_t)kio_over_ <= 1;
 }
 
-/* kio_is_live_: made and not over. */
+/* kio_is_live_: made and not over. A waiter that is being dropped is live until its drop returns. */
 static inline bool kio_is_live_(const kio_future *f)
 {
     return f->type && !kio_is_over_(f);
 }
 
+/* The newest child; NULL: none. */
+static inline kio_future *kio_child_(const kio_future *f)
+{
+    return f->type->kind == KIO_KIND_WAITER ? NULL : f->child;
+}
+
+/* Never polled. A waiter's state may be its own from the making on: it is odd until the first poll. */
+static inline bool kio_is_fresh_(const kio_future *f)
+{
+    return !f->state || (f->type->kind == KIO_KIND_WAITER && !kio_is_over_(f) && (uintptr_t)f->state & 1);
+}
+
+static inline bool kio_is_owned_(const kio_future *f)
+{
+    return f->prev & 1;
+}
+
+/* Whether `parent` owns it, and it is its newest child. */
+static inline bool kio_is_newest_(const kio_future *parent, const kio_future *f)
+{
+    return f->prev == (uintptr_t)&parent->child + 1;
+}
+
 static inline void kio_unlink_(kio_future *f)
 {
-    if (!f->prev)
+    if (!kio_is_owned_(f))
         return;
-    *f->prev = f->next;
+    *(kio_future **)(f->prev - 1) = f->next;
     if (f->next)
         f->next->prev = f->prev;
-    f->prev = NULL;
+    f->prev = 0;
 }
 
 static inline void kio_adopt_(kio_future *parent, kio_future *f)
@@ -140,9 +174,9 @@ static inline void kio_adopt_(kio_future *parent, kio_future *f)
         return;
     kio_unlink_(f);
     f->next = parent->child;
-    f->prev = &parent->child;
+    f->prev = (uintptr_t)&parent->child + 1;
     if (f->next)
-        f->next->prev = &f->next;
+        f->next->prev = (uintptr_t)&f->next + 1;
     parent->child = f;
 }
 
@@ -158,9 +192,10 @@ static inline void kio_adopt_(kio_future *parent, kio_future *f)
 static inline void kio_finish(kio_future *f)
 {
     kio_unlink_(f);
-    f->state = KIO_DONE;
-    if (kio_unlikely_(f->child || f->type->drop))
+    if (kio_unlikely_(f->type->drop || f->child)) /* in this order: a waiter has a drop, and no child */
         kio_finish_slow_(f);
+    else
+        f->state = KIO_DONE;
 }
 
 /**
@@ -240,10 +275,6 @@ struct kio_wakeable {
     const kio_waker_type *type;
 };
 
-typedef struct kio_waker {
-    struct kio_wakeable *to; /* NULL: none */
-} kio_waker;
-
 /**
  * kio_waker_wake_by_ref(waker): have the task polled again; the waker stays valid.
  *
@@ -299,8 +330,8 @@ static inline bool kio_waker_will_wake(kio_waker a, kio_waker b)
 
 /* A place in a list of futures that wait for the same thing. Private. */
 struct kio_waiter_ {
-    struct kio_waiter_ *next, **prev; /* prev NULL: in no list */
     kio_waker waker;
+    struct kio_waiter_ *next, **prev; /* prev NULL: in no list */
 };
 
 /* What one poll of a task shares with everything polled inside it. Private. */
@@ -353,11 +384,29 @@ struct kio_nothing_ {};
                void (*)(void): *(struct kio_nothing_ *)0,                                          \
                default: ((T(*)(void))0)()))
 
+/* Two members, so that what follows lies close to a small result. */
 #define KIO_ASYNC_FN(T)                                                                            \
-    struct {                                                                                       \
-        kio_future kio;                                                                            \
-        KIO_OUT_(T) out;                                                                           \
-    }
+    kio_future kio;                                                                                \
+    KIO_OUT_(T) out
+
+/* As KIO_ASYNC_FN, for a type of KIO_KIND_WAITER: with a `waiter`, whose waker is the header's. Private. */
+#define KIO_WAITER_FN_(T) KIO_AROUND_WAKER_(T, struct kio_waiter_ waiter)
+
+/* What begins with a waker lies over the end of the header. */
+#define KIO_AROUND_WAKER_(T, member)                                                               \
+    union {                                                                                        \
+        struct {                                                                                   \
+            kio_future kio;                                                                        \
+            char rest_[sizeof(struct { member; }) - sizeof(kio_waker)];                            \
+        };                                                                                         \
+        struct {                                                                                   \
+            void *header_[4];                                                                      \
+            member;                                                                                \
+        };                                                                                         \
+    };                                                                                             \
+    KIO_OUT_(T) out
+
+_Static_assert(offsetof(kio_future, waker) == 4 * sizeof(void *), "see KIO_WAITER_FN_");
 
 /*
  * Inside an async body `kio_scope_` is the future whose body it is; everywhere else it is this
@@ -442,7 +491,7 @@ static inline bool kio_is_within_(const kio_future *parent, const kio_future *f)
 static inline void kio_await_check_(const kio_future *parent, const kio_future *f,
                                     const struct kio_site *site)
 {
-    bool foreign = f->prev && f->prev != &parent->child;
+    bool foreign = kio_is_owned_(f) && !kio_is_newest_(parent, f);
 
 #ifdef NDEBUG
     foreign = foreign && !kio_is_within_(parent, f);
@@ -454,7 +503,7 @@ static inline void kio_await_check_(const kio_future *parent, const kio_future *
 /* The awaited child still points back at this frame, unless the frame was moved. */
 static inline void kio_resume_check_(const kio_future *parent)
 {
-    if (kio_unlikely_(!parent->child || parent->child->prev != &parent->child))
+    if (kio_unlikely_(!parent->child || !kio_is_newest_(parent, parent->child)))
         kio_moved_fault_(parent);
 }
 

@@ -148,10 +148,9 @@ KIO_API size_t kio_broadcast_kept_(struct kio_broadcast_ *channel);
 #define kio_broadcast_same_channel(a, b) ((a)->channel == (b)->channel)
 
 struct kio_broadcast_closed {
-    KIO_ASYNC_FN(void);
+    KIO_WAITER_FN_(void);
     /* private from here on */
     struct kio_broadcast_ *channel;
-    struct kio_waiter_ waiter;
 };
 
 /* kio_broadcast_closed(slot, tx): ready when there is no receiver; one that subscribes before the next
@@ -174,12 +173,11 @@ KIO_API KIO_MUST_USE struct kio_broadcast_rx_ kio_broadcast_subscribe_(struct ki
 KIO_API void kio_broadcast_rx_drop_(struct kio_broadcast_rx_ *rx);
 
 struct kio_broadcast_recv {
-    KIO_ASYNC_FN(int); /* 1: got one; 0: every sender is gone; -EOVERFLOW: some were missed */
+    KIO_WAITER_FN_(int); /* 1: got one; 0: every sender is gone; -EOVERFLOW: some were missed */
     uint64_t missed;   /* how many; the next receive gives the oldest that is kept */
     /* private from here on */
     struct kio_broadcast_rx_ *rx;
     void *value;
-    struct kio_waiter_ waiter;
 };
 
 /**

@@ -205,12 +205,11 @@ KIO_API void kio_rx_close_(struct kio_chan_ *chan);
 /* ---- mpsc: sending ------------------------------------------------------------------------ */
 
 struct kio_send {
-    KIO_ASYNC_FN(int); /* 0; -EPIPE: the receiver is gone; -ENOMEM: unbounded, no memory */
+    KIO_WAITER_FN_(int); /* 0; -EPIPE: the receiver is gone; -ENOMEM: unbounded, no memory */
     /* private from here on */
+    bool waiting, assigned, many; /* many: of a struct kio_reserve_many */
     struct kio_chan_ *chan;
     const void *value;
-    struct kio_waiter_ waiter;
-    bool waiting, assigned, many; /* many: of a struct kio_reserve_many */
 };
 
 /**
@@ -386,10 +385,9 @@ KIO_API void kio_owned_permit_drop_(struct kio_chan_ **permit);
 /* ---- mpsc: closed, full, counts ----------------------------------------------------------- */
 
 struct kio_tx_closed {
-    KIO_ASYNC_FN(void);
+    KIO_WAITER_FN_(void);
     /* private from here on */
     struct kio_chan_ *chan;
-    struct kio_waiter_ waiter;
 };
 
 /* kio_tx_closed(slot, tx): ready when the receiver is gone or closed. Cancel: safe */
@@ -434,9 +432,9 @@ KIO_API size_t kio_chan_weaks_(struct kio_chan_ *chan);
 struct kio_recv {
     KIO_ASYNC_FN(int); /* 1: a message was copied; 0: closed and drained */
     /* private from here on */
+    bool waiting;
     struct kio_chan_ *chan;
     void *value;
-    bool waiting;
 };
 
 /**
@@ -568,9 +566,9 @@ KIO_API bool kio_oneshot_is_empty_(struct kio_once_ *once);
 struct kio_oneshot_recv {
     KIO_ASYNC_FN(int); /* 1: the message was copied; 0: the sender was dropped without sending */
     /* private from here on */
+    bool waiting;
     struct kio_once_ **rx;
     void *value;
-    bool waiting;
 };
 
 /**

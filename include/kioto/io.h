@@ -47,11 +47,10 @@ KIO_API void kio_fd_close(struct kio_fd *fd);
 KIO_API int kio_fd_release(struct kio_fd *fd);
 
 struct kio_readiness {
-    KIO_ASYNC_FN(int); /* 0: ready; -EBADF: closed meanwhile; -ESHUTDOWN: the runtime ended */
+    KIO_WAITER_FN_(int); /* 0: ready; -EBADF: closed meanwhile; -ESHUTDOWN: the runtime ended */
     /* private from here on */
     struct kio_fd *fd;
     unsigned direction;
-    struct kio_waiter_ waiter;
 };
 
 /**

@@ -104,12 +104,11 @@ KIO_API int kio_listener_addr(const struct kio_listener *listener, struct kio_ad
 KIO_API void kio_listener_close(struct kio_listener *listener);
 
 struct kio_accept {
-    KIO_ASYNC_FN(int);    /* 0; negative: errno */
+    KIO_WAITER_FN_(int);    /* 0; negative: errno */
     struct kio_addr peer; /* who connected */
     /* private from here on */
     struct kio_listener *listener;
     struct kio_stream *stream;
-    struct kio_waiter_ waiter;
 };
 
 /**
@@ -129,12 +128,11 @@ KIO_API struct kio_accept *kio_accept_(struct kio_accept *slot, struct kio_liste
                                        struct kio_stream *stream);
 
 struct kio_connect_addr {
-    KIO_ASYNC_FN(int); /* 0; negative: errno */
+    KIO_WAITER_FN_(int); /* 0; negative: errno */
     /* private from here on */
     struct kio_addr addr;
     struct kio_stream *stream;
     struct kio_stream trying;
-    struct kio_waiter_ waiter;
 };
 
 /* kio_connect_addr(slot, stream, addr): connect to one address, TCP or Unix; stream is written when
@@ -201,13 +199,12 @@ KIO_API int kio_udp_addr(const struct kio_udp *udp, struct kio_addr *addr);
 KIO_API void kio_udp_close(struct kio_udp *udp);
 
 struct kio_datagram {
-    KIO_ASYNC_FN(ssize_t); /* bytes of the datagram; negative: errno */
+    KIO_WAITER_FN_(ssize_t); /* bytes of the datagram; negative: errno */
     struct kio_addr addr;  /* received: from whom */
     /* private from here on */
     struct kio_udp *udp;
     void *buf;
     size_t len;
-    struct kio_waiter_ waiter;
 };
 
 /* kio_udp_send(slot, udp, buf, len, to): sends one datagram. Cancel: safe: it was not sent */

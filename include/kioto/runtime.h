@@ -249,6 +249,7 @@ struct kio_nursery_ {
     void *task;
     void *frame; /* NULL: it could not be made, error says why */
     const struct kio_place *at; /* where it is spawned; NULL: not known */
+    void *extra;                /* its name and such; NULL: none */
     int error;
 };
 

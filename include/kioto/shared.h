@@ -67,10 +67,9 @@ KIO_API void kio_shared_drop(struct kio_shared *handle);
 KIO_API bool kio_shared_is_done(const struct kio_shared *handle);
 
 struct kio_shared_wait {
-    KIO_ASYNC_FN(int); /* 0: it has ended */
+    KIO_WAITER_FN_(int); /* 0: it has ended */
     /* private from here on */
     struct kio_shared_ *state;
-    struct kio_waiter_ waiter;
 };
 
 /**

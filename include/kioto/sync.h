@@ -51,12 +51,11 @@ struct kio_semaphore {
 KIO_API void kio_semaphore_init(struct kio_semaphore *s, size_t permits);
 
 struct kio_acquire {
-    KIO_ASYNC_FN(int); /* 0; -EPIPE: the semaphore was closed */
+    KIO_WAITER_FN_(int); /* 0; -EPIPE: the semaphore was closed */
     /* private from here on */
+    bool waiting, granted;
     struct kio_semaphore *of;
     size_t need;
-    bool waiting, granted;
-    struct kio_waiter_ waiter;
 };
 
 /**
@@ -158,12 +157,11 @@ struct kio_mutex {
 };
 
 struct kio_lock {
-    KIO_ASYNC_FN(int); /* 0 */
+    KIO_WAITER_FN_(int); /* 0 */
     /* private from here on */
+    bool waiting, granted;
     struct kio_mutex *of;
     const void *task; /* whose poll asked last */
-    bool waiting, granted;
-    struct kio_waiter_ waiter;
 };
 
 /**
@@ -210,12 +208,11 @@ struct kio_rwlock {
 };
 
 struct kio_rw_guard {
-    KIO_ASYNC_FN(int); /* 0 */
+    KIO_WAITER_FN_(int); /* 0 */
     /* private from here on */
+    bool write, waiting, granted;
     struct kio_rwlock *of;
     const void *task; /* whose poll asked last */
-    bool write, waiting, granted;
-    struct kio_waiter_ waiter;
 };
 
 /* kio_rwlock_init(rw, max_readers): at most so many readers at once; others wait in the line. 0: a
@@ -253,13 +250,7 @@ struct kio_notify {
 };
 
 struct kio_notified {
-    KIO_ASYNC_FN(void);
-    /* private from here on */
-    struct kio_notify *of;
-    uint64_t round;
-    bool waiting, granted;
-    bool last; /* granted by kio_notify_last */
-    struct kio_waiter_ waiter;
+    KIO_WAITER_FN_(void); /* private: see src/sync/notify.c */
 };
 
 /**
@@ -301,12 +292,11 @@ static inline void kio_barrier_init(struct kio_barrier *b, size_t count)
 }
 
 struct kio_barrier_wait {
-    KIO_ASYNC_FN(int); /* 1: this is the leader, the last to arrive; 0: another is */
+    KIO_WAITER_FN_(int); /* 1: this is the leader, the last to arrive; 0: another is */
     /* private from here on */
+    bool waiting;
     struct kio_barrier *of;
     uint64_t round;
-    bool waiting;
-    struct kio_waiter_ waiter;
 };
 
 /* kio_barrier_wait(slot, barrier): waits until count tasks wait; then all go on, and the barrier
@@ -326,12 +316,11 @@ struct kio_once_cell {
 };
 
 struct kio_once_init {
-    KIO_ASYNC_FN(int); /* 1: this one initialises; 0: it is initialised */
+    KIO_WAITER_FN_(int); /* 1: this one initialises; 0: it is initialised */
     /* private from here on */
+    bool waiting, granted;
     struct kio_once_cell *of;
     const void *task; /* whose poll asked last */
-    bool waiting, granted;
-    struct kio_waiter_ waiter;
 };
 
 /**
@@ -376,10 +365,9 @@ struct kio_set_once {
 };
 
 struct kio_set_once_wait {
-    KIO_ASYNC_FN(void *); /* what was set */
+    KIO_WAITER_FN_(void *); /* what was set */
     /* private from here on */
     struct kio_set_once *of;
-    struct kio_waiter_ waiter;
 };
 
 /**
@@ -427,10 +415,9 @@ KIO_API bool kio_is_cancelled(const struct kio_cancel_token *token);
 KIO_API void kio_cancel_token_drop(struct kio_cancel_token *token);
 
 struct kio_cancelled {
-    KIO_ASYNC_FN(void);
+    KIO_WAITER_FN_(void);
     /* private from here on */
     struct kio_cancel_ *node;
-    struct kio_waiter_ waiter;
 };
 
 /* kio_cancelled(slot, token): ready when the token is cancelled. Cancel: safe */

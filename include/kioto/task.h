@@ -6,7 +6,7 @@
  *     await(&self->worker);                                // .out: 0, or -ECANCELED after an abort
  *     int n = *kio_output(&self->worker, int);             // the task's result
  *
- * A task is one allocation: a header of 56 bytes and the future. Spawning takes over what its
+ * A task is one allocation: a header of 40 bytes and the future. Spawning takes over what its
  * parameters hand over, also when it fails: the future's destructor runs then, and the handle
  * gives the error. A task runs whether or not it is awaited.
  */
@@ -18,10 +18,6 @@
 /* A task's end, as a future. Dropped: the task is detached and goes on. */
 struct kio_join_handle {
     KIO_ASYNC_FN(int); /* 0: it ended; -ECANCELED: aborted; or why it could not be spawned */
-    /* private from here on */
-    int error;
-    void *task;
-    uint64_t id;
 };
 
 KIO_API int kio_task_start_(struct kio_runtime *rt, struct kio_nursery_ *made,
@@ -138,10 +134,7 @@ static inline uint64_t kio_abort_task_id(struct kio_abort_handle abort)
 KIO_API void *kio_output_(const struct kio_join_handle *handle, size_t size);
 
 /* kio_task_id(handle): a number no other task of this process ever had; 0: it was never spawned. */
-static inline uint64_t kio_task_id(const struct kio_join_handle *handle)
-{
-    return handle->id;
-}
+KIO_API uint64_t kio_task_id(const struct kio_join_handle *handle);
 
 /* kio_current_task_id(): of the task, or the job of kio_spawn_blocking(), that runs on this thread; also in
  * its future's destructor. 0: none. */

@@ -120,11 +120,10 @@ KIO_API KIO_MUST_USE int kio_net_listen(struct kio_net *net, struct kio_net_list
 KIO_API void kio_net_close(struct kio_net_listener *listener);
 
 struct kio_net_accept {
-    KIO_ASYNC_FN(int); /* 0; -EBADF: closed meanwhile */
+    KIO_WAITER_FN_(int); /* 0; -EBADF: closed meanwhile */
     /* private from here on */
     struct kio_net_listener *listener;
     struct kio_stream *stream;
-    struct kio_waiter_ waiter;
 };
 
 /* kio_net_accept(slot, listener, stream): wait for a connection. One at a time; listener is borrowed.

@@ -28,9 +28,9 @@ typedef int64_t kio_instant;  /* nanoseconds of the runtime's monotonic clock */
 
 /* One entry of a timer wheel. Private. */
 struct kio_timer_ {
+    kio_waker waker;
     struct kio_timer_ *next, **prev;
     int64_t deadline_ns;
-    kio_waker waker;
     void *driver; /* where it is armed; NULL: not armed */
 };
 
@@ -46,9 +46,7 @@ KIO_API kio_instant kio_now(void);
 
 /* A future that is ready at a point in time. */
 struct kio_sleep {
-    KIO_ASYNC_FN(void);
-    /* private from here on */
-    struct kio_timer_ timer;
+    KIO_AROUND_WAKER_(void, struct kio_timer_ timer); /* private */
 };
 
 /**

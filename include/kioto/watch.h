@@ -125,10 +125,9 @@ KIO_API bool kio_watch_send_if_modified_(struct kio_watch_ *watch, kio_watch_cha
 #define kio_watch_is_closed(tx) (!kio_watch_receivers_((tx)->watch))
 
 struct kio_watch_closed {
-    KIO_ASYNC_FN(void);
+    KIO_WAITER_FN_(void);
     /* private from here on */
     struct kio_watch_ *watch;
-    struct kio_waiter_ waiter;
 };
 
 /* kio_watch_closed(slot, tx): ready when there is no receiver; one that subscribes before the next poll
@@ -170,10 +169,9 @@ KIO_API int kio_watch_has_changed_(const struct kio_watch_rx_ *rx);
 KIO_API void kio_watch_mark_(struct kio_watch_rx_ *rx, bool seen);
 
 struct kio_watch_changed {
-    KIO_ASYNC_FN(int); /* 0: there is a value not seen before; -EPIPE: every sender is gone */
+    KIO_WAITER_FN_(int); /* 0: there is a value not seen before; -EPIPE: every sender is gone */
     /* private from here on */
     struct kio_watch_rx_ *rx;
-    struct kio_waiter_ waiter;
 };
 
 /**
@@ -195,14 +193,13 @@ KIO_API struct kio_watch_changed *kio_watch_changed_(struct kio_watch_changed *s
 typedef bool kio_watch_condition(const void *value, void *arg);
 
 struct kio_watch_wait_for {
-    KIO_ASYNC_FN(int); /* 0: the condition holds; -EPIPE: every sender is gone and it does not */
+    KIO_WAITER_FN_(int); /* 0: the condition holds; -EPIPE: every sender is gone and it does not */
     /* private from here on */
     struct kio_watch_rx_ *rx;
     kio_watch_condition *condition;
     void *arg, *value;
     uint64_t looked; /* at this version */
     bool waiting;
-    struct kio_waiter_ waiter;
 };
 
 /**

@@ -2,7 +2,8 @@
  * The only file that includes <stdatomic.h>. Each operation is named with its order, so every
  * order in use can be grepped, and a checker can stand in for this file.
  *
- * There is no fence here on purpose: thread sanitizers do not model them.
+ * There is no fence here on purpose: thread sanitizers do not model them. base/barrier.h has what stands
+ * in for one.
  */
 #ifndef KI_BASE_ATOMIC_H
 #define KI_BASE_ATOMIC_H
@@ -61,6 +62,9 @@
 #define ki_cas_strong_seq_cst(p, expected, v)                                                      \
     atomic_compare_exchange_strong_explicit(p, expected, v, memory_order_seq_cst,                  \
                                             memory_order_seq_cst)
+
+/* Keeps the compiler from changing the order of what is before and behind it; the processor may. */
+#define ki_compiler_barrier() atomic_signal_fence(memory_order_seq_cst)
 
 /* For words that public headers declare without _Atomic. */
 #define ki_bare_load_relaxed(p)     __atomic_load_n(p, __ATOMIC_RELAXED)

@@ -36,24 +36,29 @@ void ki_futex_wake(ki_atomic(uint32_t) *word, int count)
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
 }
 
+void ki_lock_pause(struct ki_lock_wait *wait, ki_atomic(uint32_t) *word)
+{
+    if (++wait->looks % KI_LOCK_SPINS) {
+        for (int k = 0; k < KI_LOCK_BACKOFF; k++)
+            ki_cpu_pause();
+    } else {
+        unsigned naps = wait->looks / KI_LOCK_SPINS;
+
+        ki_futex_wait(word, 1, naps > 4 ? KI_LOCK_NAP_MAX_NS : KI_LOCK_NAP_NS << naps);
+    }
+}
+
 KIO_COLD void ki_lock_slow(struct ki_lock *lock)
 {
-    int64_t nap_ns = KI_LOCK_NAP_NS;
+    struct ki_lock_wait wait = { 0 };
 
     for (;;) {
-        for (int i = 0; i < KI_LOCK_SPINS; i++) {
-            uint32_t free_word = 0;
+        uint32_t free_word = 0;
 
-            /* relaxed look first: spinning readers share the line. acquire: pairs with ki_unlock */
-            if (ki_load_relaxed(&lock->word) == 0 &&
-                ki_cas_strong_acquire(&lock->word, &free_word, 1))
-                return;
-            for (int k = 0; k < KI_LOCK_BACKOFF; k++)
-                ki_cpu_pause();
-        }
-        ki_futex_wait(&lock->word, 1, nap_ns);
-        if (nap_ns < KI_LOCK_NAP_MAX_NS)
-            nap_ns *= 2;
+        /* relaxed look first: spinning readers share the line. acquire: pairs with ki_unlock */
+        if (ki_load_relaxed(&lock->word) == 0 && ki_cas_strong_acquire(&lock->word, &free_word, 1))
+            return;
+        ki_lock_pause(&wait, &lock->word);
     }
 }
 

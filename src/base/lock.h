@@ -37,6 +37,13 @@ struct ki_lock {
 
 void ki_lock_slow(struct ki_lock *lock);
 
+/* Zeroed at first. Between two looks at something that is held: waits a little, then longer; at most
+ * while word is 1. */
+struct ki_lock_wait {
+    unsigned looks;
+};
+void ki_lock_pause(struct ki_lock_wait *wait, ki_atomic(uint32_t) *word);
+
 #ifdef KIOTO_DEBUG
 void ki_rank_enter(enum ki_rank rank);
 void ki_rank_leave(enum ki_rank rank);

@@ -157,7 +157,7 @@ static void walk_members(struct walk *w, const kio_future *f, struct list *list)
 
     /* One that is over polls nothing; what it once polled may be other futures' slots now. */
     if (!f->type->members || f->state == KIO_KEPT) {
-        for (const kio_future *c = f->child; c; c = c->next) {
+        for (const kio_future *c = kio_child_(f); c; c = c->next) {
             if (is_shown(c) && !is_member(w, c))
                 walk_one(list, c, list->way.role);
         }
@@ -193,7 +193,7 @@ static void ask(struct walk *w, struct ki_node *node, const kio_future *f)
     char text[128] = "";
 
     /* What is polled has been polled, also where its type keeps no state. */
-    if (f->type->waits && (f->state || node->role == KI_ROLE_POLLED))
+    if (f->type->waits && (!kio_is_fresh_(f) || node->role == KI_ROLE_POLLED))
         f->type->waits(f, &node->waits);
     else if (f->type->describe && kio_is_live_(f))
         f->type->describe(f, text, sizeof text);
@@ -218,7 +218,7 @@ static void walk(struct walk *w, const kio_future *f, struct way way)
         .unsure = way.unsure,
         .stalled = way.stalled,
         .beside = way.beside,
-        .unstarted = !f->state && (is_async || way.role != KI_ROLE_POLLED),
+        .unstarted = kio_is_fresh_(f) && (is_async || way.role != KI_ROLE_POLLED),
         .function = is_async ? at : way.function,
         .entry = w->entry,
     };

@@ -11,7 +11,7 @@ static void print_one(FILE *to, int depth, const kio_future *f)
     fprintf(to, "    %2d: %s", depth, type->name);
     if (type->file)
         fprintf(to, " (%s:%d)", type->file, type->line);
-    if (!f->state)
+    if (kio_is_fresh_(f))
         fputs(", not started", to);
     else if (kio_is_over_(f))
         fputs(", finished", to);
@@ -36,7 +36,7 @@ static void print_tree(FILE *to, int depth, const kio_future *f)
         return;
     }
     print_one(to, depth, f);
-    for (const kio_future *c = f->child; c; c = c->next) {
+    for (const kio_future *c = kio_child_(f); c; c = c->next) {
         if (c->type)
             print_tree(to, depth + 1, c);
     }

@@ -10,7 +10,7 @@ void ki_take_in(kio_future *f, kio_future *inner, const char *call)
     if (kio_unlikely_(!inner->type))
         ki_guard_fail(ki_guard_here(), "make each future in its slot first",
                       "%s was given an empty slot", call);
-    if (!inner->prev && !kio_is_over_(inner))
+    if (!kio_is_owned_(inner) && !kio_is_over_(inner))
         kio_adopt_(f, inner);
 }
 

@@ -5,6 +5,12 @@ const char kio_over_[2];
 
 void kio_finish_slow_(kio_future *f)
 {
+    if (f->type->kind == KIO_KIND_WAITER) {
+        f->type->drop(f); /* may need its state */
+        f->state = KIO_DONE;
+        return;
+    }
+    f->state = KIO_DONE;
     if (kio_unlikely_(f->type->kind == KIO_KIND_AROUND))
         ki_task_local_ends(f);
     while (f->child)
@@ -22,8 +28,6 @@ void kio_drop_(kio_future *f)
         return;
     }
     kio_unlink_(f);
-    if (f->state == KIO_KEPT) {
-        f->state = KIO_DONE;
+    if (f->state == KIO_KEPT)
         kio_finish_slow_(f);
-    }
 }

@@ -32,7 +32,7 @@ static const kio_future *innermost(const kio_future *f)
 {
     const kio_future *found = NULL;
 
-    for (; f && f->type; f = f->child) {
+    for (; f && f->type; f = kio_child_(f)) {
         if (f->type->kind == KIO_KIND_ASYNC)
             found = f;
     }
@@ -101,7 +101,7 @@ void kio_made_slow_(const kio_future *f, struct kio_place at)
 
     if (!ki_here.stack_base || ki_on_poll_stack(f))
         return; /* no task; or the slot itself is a local: the await says so */
-    for (size_t i = offsetof(kio_future, child) / sizeof *word; i < count; i++) {
+    for (size_t i = sizeof(kio_future) / sizeof *word; i < count; i++) {
         if (ki_on_poll_stack(word[i]))
             ki_guard_fail(at,
                           "keep what a future refers to in `self` (or static, or on the heap): a C "

@@ -17,7 +17,7 @@ static inline kio_poll ki_ready_now(kio_future *f)
  * its first poll. */
 static inline void ki_take_over(kio_future *f, kio_future *inner)
 {
-    if (inner->type && !inner->prev && !kio_is_over_(inner))
+    if (inner->type && !kio_is_owned_(inner) && !kio_is_over_(inner))
         kio_adopt_(f, inner);
 }
 

@@ -100,7 +100,7 @@ static bool has_room(struct kio_future_queue *q)
 /* The queue owns it before the set sees it: so the set leaves it alone when it has ended. */
 static int put(struct kio_future_queue *q, kio_future *future, bool boxed)
 {
-    bool owned = !future->prev && !kio_is_over_(future);
+    bool owned = !kio_is_owned_(future) && !kio_is_over_(future);
 
     if (!has_room(q))
         return -ENOMEM;

@@ -174,7 +174,7 @@ int kio_future_set_push_(struct kio_future_set *set, kio_future *future, bool bo
     }
     i = b->free;
     b->at[i].boxed = boxed;
-    b->at[i].owned = !future->prev;
+    b->at[i].owned = !kio_is_owned_(future);
     ki_take_in(&set->kio, future, "kio_future_set_push");
     b->at[i].future = future;
     b->free = b->at[i].next_free;

@@ -147,6 +147,7 @@ static void readiness_describe(const kio_future *f, char *text, size_t cap)
 
 static const kio_future_type readiness_type = {
     .name = "kio_readable or kio_writable",
+    .kind = KIO_KIND_WAITER,
     .size = sizeof(struct kio_readiness),
     .poll = readiness_poll,
     .drop = readiness_drop,

@@ -105,6 +105,7 @@ static void connect_describe(const kio_future *f, char *text, size_t cap)
 
 static const kio_future_type connect_type = {
     .name = "kio_connect_addr",
+    .kind = KIO_KIND_WAITER,
     .size = sizeof(struct kio_connect_addr),
     .poll = connect_poll,
     .drop = connect_drop,

@@ -181,6 +181,7 @@ static void accept_describe(const kio_future *f, char *text, size_t cap)
 
 static const kio_future_type accept_type = {
     .name = "kio_accept",
+    .kind = KIO_KIND_WAITER,
     .size = sizeof(struct kio_accept),
     .poll = accept_poll,
     .drop = accept_drop,

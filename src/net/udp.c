@@ -98,6 +98,7 @@ static void datagram_drop(kio_future *f)
 
 static const kio_future_type send_type = {
     .name = "kio_udp_send",
+    .kind = KIO_KIND_WAITER,
     .size = sizeof(struct kio_datagram),
     .poll = send_poll,
     .drop = datagram_drop,
@@ -107,6 +108,7 @@ static const kio_future_type send_type = {
 
 static const kio_future_type recv_type = {
     .name = "kio_udp_recv",
+    .kind = KIO_KIND_WAITER,
     .size = sizeof(struct kio_datagram),
     .poll = recv_poll,
     .drop = datagram_drop,

@@ -1,5 +1,6 @@
 /* A runtime's life: put together, shut down, freed. */
 #include "runtime.h"
+#include "../base/biased.h"
 #include "../base/mem.h"
 #include "../base/thread.h"
 #include "../driver/readiness.h"
@@ -115,6 +116,7 @@ static void forked(void)
     }
     all = NULL;
     ki_thread_forked();
+    ki_biases_forked();
     ki_thread_wakers_forked();
     ki_nodes_forked();
     ki_scheds_forked();

@@ -56,7 +56,7 @@ struct kio_nursery_ kio_named_alloc_(struct kio_runtime *rt, const kio_future_ty
         return (struct kio_nursery_){ .error = -ENOMEM };
     made = kio_task_alloc_(rt, type);
     if (made.task)
-        ((struct ki_task *)made.task)->extra = extra;
+        made.extra = extra;
     else
         ki_mem_free(extra);
     return made;
@@ -93,6 +93,7 @@ int kio_task_start_(struct kio_runtime *rt, struct kio_nursery_ *made,
         ki_handle_build(handle, made, scope);
     if (!made->task)
         return made->error;
+    ((struct ki_task *)made->task)->extra = made->extra; /* now that the frame has been written */
     if (kio_unlikely_(((struct ki_task *)made->task)->flags & KI_TASK_HOOKED))
         ki_hook_spawn(&rt->sched->hooks, made->task, made->frame, made->at);
     w = ki_worker_of(rt->sched);
@@ -118,7 +119,7 @@ struct job_frame {
 
 static struct ki_task *task_of(struct job_frame *frame)
 {
-    return (struct ki_task *)frame - 1; /* small, so it lies in the slot */
+    return ki_task_around(frame); /* small, so it lies in the slot */
 }
 
 /* On a deterministic runtime a job is a task of one poll. */
@@ -208,9 +209,10 @@ int ki_spawn_blocking_with(struct kio_join_handle *handle, kio_blocking_fn fn, v
             .fn = fn,
             .arg = arg,
         };
-        task->extra = extra; /* goes with it */
+        made.extra = extra; /* goes with it */
         if (rt->seeded)
             return kio_task_start_(rt, &made, handle, scope);
+        task->extra = extra;
         task->flags |= KI_TASK_BLOCKING;
         /* Never queued. release: pairs with a dump's look, as the tag in ki_task_new */
         ki_store_release(&task->state, KI_TASK_JOB);

@@ -85,7 +85,7 @@ static void take_probe(void *arg, const void *pc)
     if (ki_worker_here != p->worker || !f || ki_load_relaxed(&p->worker->polls) != p->polls)
         return;
     copy_name(p->name, sizeof p->name, ki_here.task_name);
-    for (p->depth = 0; p->depth < KI_PROBE_DEPTH && f && f->type; f = f->child) {
+    for (p->depth = 0; p->depth < KI_PROBE_DEPTH && f && f->type; f = kio_child_(f)) {
         bool sited = f->type->kind == KIO_KIND_ASYNC && f->state && !kio_is_over_(f);
 
         p->levels[p->depth++] = (struct level){ f->type, sited ? f->state : NULL };

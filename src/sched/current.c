@@ -22,6 +22,7 @@
  */
 #include "sched.h"
 #include "poll.h"
+#include "../base/biased.h"
 #include "../base/clock.h"
 #include "../base/mem.h"
 #include "../base/thread.h"
@@ -239,11 +240,15 @@ static void drain(struct ki_current *cur)
 
 static void run_task(struct ki_current *cur, struct ki_task *task)
 {
+    kio_poll answer;
     uintptr_t how;
 
-    /* relaxed: only this thread touches the state */
+    /* relaxed: only this thread touches the state; run.self: a dump, a watchdog asks for it */
     ki_store_relaxed(&task->state, KI_TASK_LIVE | KI_TASK_RUNNING);
-    if (ki_worker_poll(&cur->worker, task, &how) == KIO_READY) {
+    ki_bare_store_relaxed(&cur->worker.run.self, &task->wakeable);
+    answer = ki_worker_poll(&cur->worker, task, &how);
+    ki_bare_store_relaxed(&cur->worker.run.self, NULL);
+    if (answer == KIO_READY) {
         ki_store_relaxed(&task->state, 0);
         ki_task_over(task, how, &cur->worker.nest);
         return;
@@ -324,6 +329,7 @@ bool ki_current_run(struct ki_sched *sched, bool (*done)(void *), void *arg)
     /* acquire: pairs with the release below; the last runner's queue is ours now. */
     if (ki_xchg_acquire(&cur->running, 1))
         return false;
+    ki_bias_begin();
     ki_worker_here = &cur->worker;
     ki_store_relaxed(&cur->worker.thread, ki_thread_id()); /* for metrics */
     ki_here_set((struct ki_here){ .stack_base = __builtin_frame_address(0) });
@@ -335,6 +341,7 @@ bool ki_current_run(struct ki_sched *sched, bool (*done)(void *), void *arg)
         if (kio_unlikely_(ki_load_relaxed(&cur->asked) != NULL)) /* answer takes it */
             answer(cur);
         drain(cur);
+        ki_bias_look();
         if (kio_unlikely_(cur->seeded))
             run_some_seeded(cur);
         else
@@ -350,6 +357,7 @@ bool ki_current_run(struct ki_sched *sched, bool (*done)(void *), void *arg)
         ki_watch_end(cur->base.watch, &cur->worker.watched);
     ki_here_set(here);
     ki_worker_here = before;
+    ki_bias_end();
     ki_store_release(&cur->running, 0); /* pairs with the acquire above */
     return true;
 }

@@ -8,18 +8,29 @@
  *   hold     cas  LIVE.. -> LIVE.. | HELD     and by what was there: idle, queued or running
  *   release  fetch_and ~HELD
  *
- * Who changes the state by an exchange finds HELD in what it replaced, and waits for the lock
- * before it goes on (ki_look_wait):
+ * Who takes a task finds HELD in its state, and waits for the lock before it goes on (ki_look_wait):
  *   to_running  the frame is read: the poll has to wait
- *   to_over, yielded  the task was running: its frame is not read, but it must not end meanwhile
- * to_idle and wakes leave the bit. None of them does more work than before when no dump is made: the
- * exchanges' old value was at hand.
+ *   to_over     the task was running: its frame is not read, but it must not end meanwhile
+ * to_idle and wakes leave the bit.
  *
- * The race: the dump holds an idle task, a waker queues it and a worker takes it. The worker's
+ * On multi_thread a worker only looks at the state when it begins a poll, which costs nothing; that it
+ * polls is in its run.self alone. While a dump is made it says so in the state as well (RUNNING).
+ *
+ *   worker:  store run.self; light barrier; load looks, state; ..poll..; state; store run.self
+ *   dump:    looks + 1; heavy barrier; for each task: hold; load every run.self
+ *
+ * The races: a worker that did not see `looks` had stored run.self when the barrier was made, so the dump
+ * finds it there until the poll has ended and the state says so (acquire there pairs with the release of
+ * the store behind the poll: the frame is the last poll's). A worker that saw it sets RUNNING by an
+ * exchange: either that finds HELD, or the hold finds RUNNING. Between the poll's end and run.self a dump
+ * takes the task for running, which does no harm. A worker that steps aside sets RUNNING first. Without
+ * barriers (base/barrier.h) `looks` is never 0.
+ *
+ * And: the dump holds an idle task, a waker queues it and a worker takes it. The worker's
  * exchange removes HELD; it then waits for the lock, so the dump's release, which clears a bit that
  * is gone already, still comes before the poll, and so before any next life of the slot.
  *
- * SEEN is left on every task that is not running. Each poll overwrites it. So a later look tells who
+ * SEEN is left on every task that is not running. Each poll takes it away. So a later look tells who
  * has not been polled since, without a clock in the hot path; and who has, within one dump.
  *
  * Rejected: stopping every worker at a safe point (the dump would wait for a worker that is stuck in
@@ -48,10 +59,11 @@ static bool hold(struct ki_task *task, bool mark, uint32_t *was)
     return true;
 }
 
-static void release(struct ki_task *task)
+/* Takes the bits back. */
+static void release(struct ki_task *task, uint32_t bits)
 {
     /* acq_rel: pairs with task_to_running: what was read is not written before. */
-    ki_fetch_and_acq_rel(&task->state, ~KI_TASK_HELD);
+    ki_fetch_and_acq_rel(&task->state, ~bits);
 }
 
 struct look {
@@ -115,8 +127,11 @@ static void look_at(struct ki_task *task, void *arg)
         return;
     ki_lock(&look->sched->look, KI_RANK_RUNTIME);
     if (hold(task, look->mark, &was)) {
-        visit_live(look, task, was);
-        release(task);
+        bool hidden = look->sched->flavor == KIO_MULTI_THREAD && !(was & KI_TASK_RUNNING) &&
+                      ki_multi_polls(look->sched, task);
+
+        visit_live(look, task, hidden ? was | KI_TASK_RUNNING : was);
+        release(task, hidden ? KI_TASK_HELD | KI_TASK_SEEN : KI_TASK_HELD);
     } else {
         visit_other(look, task);
     }
@@ -128,8 +143,13 @@ void ki_look(struct ki_sched *sched, bool mark, void (*visit)(const struct ki_lo
              void *arg)
 {
     struct look look = { sched, mark, visit, arg };
+    bool multi = sched->flavor == KIO_MULTI_THREAD;
 
+    if (multi)
+        ki_multi_look(sched, true);
     ki_arena_each(&sched->arena, look_at, &look);
+    if (multi)
+        ki_multi_look(sched, false);
 }
 
 bool ki_look_unmoved(struct ki_task *task, uint64_t id)

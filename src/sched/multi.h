@@ -9,6 +9,7 @@
 #include "blocking.h"
 #include "idle.h"
 #include "inject.h"
+#include "lifo.h"
 #include "queue.h"
 
 #include <pthread.h>
@@ -24,7 +25,7 @@ struct mworker {
     bool slept;       /* and has run nothing since */
     bool retiring;    /* a spare that was told that it is not needed */
     int64_t sleep_ns; /* at most; negative: until woken */
-    KI_CACHE_ALIGNED ki_atomic(struct ki_task *) lifo;
+    struct ki_lifo lifo;
     uint64_t polls_seen; /* what who beat last saw in w.polls; under ki_multi.beat */
     struct ki_queue queue;
     /* of spares */
@@ -40,6 +41,7 @@ struct ki_multi {
     struct mworker *workers; /* while open */
     unsigned count;
     ki_atomic(uint32_t) ending;
+    ki_atomic(uint32_t) looks; /* dumps that are being made, and one where there are no barriers */
     ki_atomic(uint32_t) running; /* threads that have not finished their loop; a futex */
     struct ki_lock beat;
     ki_atomic(struct mworker *) spares;   /* all there ever were; a new one comes first */
@@ -79,12 +81,6 @@ static inline void push_foreign(struct ki_multi *m, struct ki_task *task)
     notify(m, true);
 }
 
-static inline struct ki_task *take_lifo(struct mworker *w)
-{
-    /* relaxed look first: mostly it is empty. acq_rel: pairs with push_next. */
-    return ki_load_relaxed(&w->lifo) ? ki_xchg_acq_rel(&w->lifo, NULL) : NULL;
-}
-
 static inline bool is_ending(struct ki_multi *m)
 {
     return ki_load_relaxed(&m->ending); /* relaxed: see ki_multi_close, whose wake ends a sleep that began */
@@ -101,6 +97,9 @@ void ki_mworker_end(struct mworker *w);
 void ki_mworker_work(struct mworker *w);
 /* It is counted in `running` no more; the last one drops every task. */
 void ki_mworker_leave(struct mworker *w);
+
+/* In a poll, for which a dump will not find run.self from now on. */
+void ki_multi_steps_aside(struct mworker *w);
 
 /* Something that somebody asleep would have to be told about. */
 bool ki_multi_has_work(struct ki_multi *m);

@@ -20,8 +20,6 @@ static inline kio_poll ki_worker_poll_now(struct ki_worker *w, struct ki_task *t
 
     w->run.budget = KI_BUDGET;
     w->run.yielded = false;
-    /* relaxed, here and below: a dump, a watchdog asks which worker polls what; nothing hangs on it */
-    ki_bare_store_relaxed(&w->run.self, &task->wakeable);
     ki_count(&w->polls);
     ki_here_root(f);
     ki_here.task_name = ki_task_name(task);
@@ -36,14 +34,14 @@ static inline kio_poll ki_worker_poll_now(struct ki_worker *w, struct ki_task *t
             kio_drop_(f);
     }
     ki_here_root(NULL);
-    ki_bare_store_relaxed(&w->run.self, NULL);
     if (answer == KIO_READY)
         ki_count_ended(w);
     return answer;
 }
 
 /* Polls the task's future, or drops it when its abort was asked for. KIO_READY: it is over, and
- * `how` says as what; the frame is destroyed. */
+ * `how` says as what; the frame is destroyed. The caller has set run.self, and takes it back when the
+ * task's state is that of a task that is not polled. */
 static inline kio_poll ki_worker_poll(struct ki_worker *w, struct ki_task *task, uintptr_t *how)
 {
     if (kio_unlikely_(task->flags & KI_TASK_OBSERVED))

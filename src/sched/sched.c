@@ -1,4 +1,5 @@
 #include "sched.h"
+#include "../base/barrier.h"
 #include "hooks.h"
 #include "poll.h"
 #include "../base/clock.h"
@@ -38,6 +39,7 @@ struct ki_sched *ki_sched_get(enum kio_flavor flavor)
     ki_unlock(&pool_lock, KI_RANK_LEAF);
     if (found)
         return found;
+    ki_barriers_init();
     return flavor == KIO_CURRENT_THREAD ? ki_current_new() : ki_multi_new();
 }
 

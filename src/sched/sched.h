@@ -196,6 +196,10 @@ void ki_multi_stand_down(struct ki_sched *sched);
 void ki_multi_free_next(struct ki_worker *stuck);
 /* On a worker, in a poll: fn(arg) with a spare in its place. */
 void *ki_multi_step_aside(struct ki_worker *w, void *(*fn)(void *), void *arg);
+/* A dump begins or ends: in between ki_multi_polls() is right about tasks that are HELD. */
+void ki_multi_look(struct ki_sched *sched, bool begin);
+/* Whether a worker is in a poll of the task that its state word does not tell of. */
+bool ki_multi_polls(struct ki_sched *sched, const struct ki_task *task);
 /* Queued tasks of a worker; and those from outside, waiting and so far. Any thread. */
 size_t ki_multi_depth(struct ki_worker *w);
 void ki_multi_injected(struct ki_sched *sched, size_t *depth, uint64_t *pushed);

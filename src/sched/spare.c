@@ -45,7 +45,7 @@ static void hand_on(struct mworker *w)
 {
     struct ki_task *task;
 
-    while ((task = take_lifo(w)) || (task = ki_queue_pop(&w->queue)))
+    while ((task = ki_lifo_take(&w->lifo)) || (task = ki_queue_pop(&w->queue)))
         push_foreign(w->multi, task);
     notify(w->multi, true);
 }
@@ -160,25 +160,31 @@ void ki_multi_stand_down(struct ki_sched *sched)
     ki_fetch_add_relaxed(&multi_of(sched)->surplus, 1);
 }
 
+static void free_next(struct ki_multi *m, struct ki_task *next)
+{
+    if (next)
+        push_foreign(m, next);
+    else if (ki_multi_has_work(m))
+        notify(m, true);
+}
+
 void ki_multi_free_next(struct ki_worker *stuck)
 {
     struct mworker *w = mworker_of(stuck);
-    struct ki_task *task = take_lifo(w);
 
-    if (task)
-        push_foreign(w->multi, task);
-    else if (ki_multi_has_work(w->multi))
-        notify(w->multi, true);
+    free_next(w->multi, ki_lifo_steal(&w->lifo));
 }
 
 void *ki_multi_step_aside(struct ki_worker *base, void *(*fn)(void *), void *arg)
 {
+    struct mworker *w = mworker_of(base);
     struct ki_here here = ki_here;
     struct kio_wakeable *self = base->run.self;
     void *out;
 
     (void)ki_multi_stand_in(base->sched);
-    ki_multi_free_next(base);
+    free_next(w->multi, ki_lifo_take(&w->lifo));
+    ki_multi_steps_aside(w);
     ki_bare_store_relaxed(&base->run.self, NULL); /* relaxed: the watchdog leaves it alone */
     /* As any thread outside: what fn wakes and spawns goes where others find it. */
     ki_worker_here = NULL;

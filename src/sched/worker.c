@@ -18,12 +18,10 @@
  * A worker stuck in one poll strands nothing: its queue can be stolen at any time; its LIFO slot
  * when it has been in the same poll for two beats of a sleeper's alarm (idle.h). Stealing it
  * sooner takes a task from the cache it is warm in, for nothing (tokio #8065: 30 % slower).
- *
- * The slot is an atomic pointer: only the owner puts a task in, so an empty slot is filled by a
- * plain store; everybody takes by exchange.
  */
 #include "multi.h"
 #include "poll.h"
+#include "../base/biased.h"
 #include "../base/clock.h"
 #include "../base/mem.h"
 #include "../base/thread.h"
@@ -76,17 +74,13 @@ static void share(struct mworker *w)
 
 static inline void push_next_now(struct mworker *w, struct ki_task *task)
 {
-    struct ki_task *old = ki_load_relaxed(&w->lifo);
+    struct ki_task *old;
 
     if (w->w.in_turn) {
         push_back_now(w, task);
         return;
     }
-    if (!old) {
-        ki_store_release(&w->lifo, task); /* pairs with take_lifo by a thief */
-        return;
-    }
-    old = ki_xchg_acq_rel(&w->lifo, task);
+    old = ki_lifo_push(&w->lifo, task);
     if (old) {
         push_back_now(w, old);
         share(w);
@@ -109,54 +103,106 @@ static void push_next(struct mworker *w, struct ki_task *task)
 
 /* ---- the state word ----------------------------------------------------------------------- */
 
-/* True: the caller must queue the task. acq_rel: see task.h; also when it was NOTIFIED already. */
-static bool task_notify(struct ki_task *task)
+/* Not idle, or a dump was made since its last poll. True: the caller must queue it. */
+static KIO_NOINLINE bool task_notify_slow(struct ki_task *task, uint32_t old)
 {
-    uint32_t old = ki_fetch_or_acq_rel(&task->state, KI_TASK_NOTIFIED);
+    while (old & KI_TASK_LIVE) {
+        bool waits = old & KI_TASK_NOTIFIED; /* or is polled */
 
-    return (old & (KI_TASK_LIVE | KI_TASK_NOTIFIED | KI_TASK_RUNNING)) == KI_TASK_LIVE;
+        /* acq_rel: see task.h; also when it was AGAIN already. */
+        if (ki_cas_weak_acq_rel(&task->state, &old, old | (waits ? KI_TASK_AGAIN : KI_TASK_NOTIFIED)))
+            return !waits;
+    }
+    return false;
 }
 
-static void task_to_running(struct ki_task *task)
+static inline bool task_notify(struct ki_task *task)
 {
-    /* An exchange: it acquires from every wake since the last poll, not only the first one. */
-    uint32_t old = ki_xchg_acq_rel(&task->state, KI_TASK_LIVE | KI_TASK_RUNNING);
+    uint32_t old = KI_TASK_LIVE;
 
-    if (kio_unlikely_(old != (KI_TASK_LIVE | KI_TASK_NOTIFIED))) {
+    /* acq_rel: see task.h */
+    return ki_cas_strong_acq_rel(&task->state, &old, KI_TASK_LIVE | KI_TASK_NOTIFIED) ||
+           (kio_unlikely_((old & KI_TASK_LIVE) != 0) && task_notify_slow(task, old));
+}
+
+/* It was woken once more than it was queued, or a dump is made, or was made since its last poll. */
+static KIO_NOINLINE void task_to_running_slow(struct ki_task *task)
+{
+    uint32_t old = ki_load_relaxed(&task->state); /* the exchange checks it */
+
+    do {
         ki_assert((old & (KI_TASK_LIVE | KI_TASK_NOTIFIED | KI_TASK_RUNNING)) ==
                   (KI_TASK_LIVE | KI_TASK_NOTIFIED));
-        if (old & KI_TASK_HELD)
-            ki_look_wait(task);
-    }
-}
-
-/* False: it was woken during the poll, and is NOTIFIED now. */
-static bool task_to_idle(struct ki_task *task)
-{
-    uint32_t expected = KI_TASK_LIVE | KI_TASK_RUNNING;
-
-    /* acq_rel: pairs with task_notify and the next task_to_running. */
-    if (ki_cas_strong_acq_rel(&task->state, &expected, KI_TASK_LIVE))
-        return true;
-    /* Woken, or looked at by a dump, whose bit stays. acq_rel: as above. */
-    return !(ki_fetch_and_acq_rel(&task->state, ~KI_TASK_RUNNING) & KI_TASK_NOTIFIED);
-}
-
-static void task_to_notified(struct ki_task *task)
-{
-    /* as task_to_idle */
-    uint32_t old = ki_xchg_acq_rel(&task->state, KI_TASK_LIVE | KI_TASK_NOTIFIED);
-
-    if (kio_unlikely_(old & KI_TASK_HELD))
+        /* acq_rel: it acquires from every wake since the last poll, not only the first one. */
+    } while (!ki_cas_weak_acq_rel(&task->state, &old,
+                                  KI_TASK_LIVE | KI_TASK_NOTIFIED | KI_TASK_RUNNING));
+    if (old & KI_TASK_HELD)
         ki_look_wait(task);
 }
 
-static void task_to_over(struct ki_task *task)
+static inline void task_to_running(struct mworker *w, struct ki_task *task)
+{
+    /* relaxed: before the looks by the light barrier, see look.c */
+    ki_bare_store_relaxed(&w->w.run.self, &task->wakeable);
+    ki_barrier_light();
+    /* acquire: pairs with ki_multi_look, with task_notify and the last poll's end. A wake that comes
+     * later finds NOTIFIED, and the poll's end finds its AGAIN. */
+    if (kio_unlikely_(ki_load_acquire(&w->multi->looks) ||
+                      ki_load_acquire(&task->state) != (KI_TASK_LIVE | KI_TASK_NOTIFIED)))
+        task_to_running_slow(task);
+}
+
+/* Woken during the poll; or a dump is or was made meanwhile, and its bits are here. False: woken. */
+static KIO_NOINLINE bool task_to_idle_slow(struct ki_task *task, uint32_t old)
+{
+    for (;;) {
+        bool again = old & KI_TASK_AGAIN;
+        uint32_t off = KI_TASK_RUNNING | KI_TASK_SEEN | (again ? KI_TASK_AGAIN : KI_TASK_NOTIFIED);
+
+        /* acq_rel: as task_to_idle */
+        if (ki_cas_weak_acq_rel(&task->state, &old, old & ~off))
+            return !again;
+    }
+}
+
+/* False: it was woken during the poll, and is NOTIFIED. */
+static inline bool task_to_idle(struct ki_task *task)
+{
+    uint32_t old = KI_TASK_LIVE | KI_TASK_NOTIFIED;
+
+    /* acq_rel: pairs with task_notify and the next task_to_running. */
+    return ki_cas_strong_acq_rel(&task->state, &old, KI_TASK_LIVE) || task_to_idle_slow(task, old);
+}
+
+/* It stays NOTIFIED; what brings it to its next poll publishes what this one did. */
+static inline void task_to_notified(struct ki_task *task)
+{
+    /* relaxed: only we have set it. acq_rel: pairs with a dump's hold. */
+    if (kio_unlikely_(ki_load_relaxed(&task->state) & KI_TASK_RUNNING))
+        ki_fetch_and_acq_rel(&task->state, ~KI_TASK_RUNNING);
+}
+
+static inline void task_to_over(struct ki_task *task)
 {
     /* acq_rel: pairs with task_notify: late wakes find nothing */
     uint32_t old = ki_xchg_acq_rel(&task->state, 0);
 
     if (kio_unlikely_(old & KI_TASK_HELD))
+        ki_look_wait(task);
+}
+
+/* Whichever poll of this worker's it was, it is over for a dump as well. */
+static inline void polls_nothing(struct mworker *w)
+{
+    ki_bare_store_release(&w->w.run.self, NULL); /* pairs with ki_multi_polls: what the poll wrote */
+}
+
+void ki_multi_steps_aside(struct mworker *w)
+{
+    struct ki_task *task = ki_task_of(w->w.run.self);
+
+    /* acq_rel: as task_to_running. For the time without run.self. */
+    if (ki_fetch_or_acq_rel(&task->state, KI_TASK_RUNNING) & KI_TASK_HELD)
         ki_look_wait(task);
 }
 
@@ -259,7 +305,7 @@ static struct ki_task *take_stuck(struct mworker *w, struct mworker *victim)
     struct ki_task *task;
 
     victim->polls_seen = polls;
-    if (!stuck || !(task = take_lifo(victim)))
+    if (!stuck || !(task = ki_lifo_steal(&victim->lifo)))
         return NULL;
     ki_count(&w->w.steals);
     ki_count(&w->w.stolen);
@@ -272,7 +318,7 @@ static struct ki_task *steal_stuck(struct mworker *w)
     struct ki_multi *m = w->multi;
     struct ki_task *task = NULL;
 
-    if (!ki_try_lock(&m->beat, KI_RANK_LEAF))
+    if (!ki_try_lock(&m->beat, KI_RANK_SLAB)) /* above a slot's lock */
         return NULL;
     for (unsigned i = 0; i < m->count && !task; i++)
         task = take_stuck(w, &m->workers[i]);
@@ -280,7 +326,7 @@ static struct ki_task *steal_stuck(struct mworker *w)
         if (!task)
             task = take_stuck(w, s);
     }
-    ki_unlock(&m->beat, KI_RANK_LEAF);
+    ki_unlock(&m->beat, KI_RANK_SLAB);
     return task;
 }
 
@@ -320,7 +366,7 @@ static KIO_COLD bool ask_park_hook(struct mworker *w)
     struct ki_multi *m = w->multi;
 
     m->base.hooks.on_park(m->base.hooks.arg);
-    return ki_load_relaxed(&w->lifo) || ki_multi_has_work(m); /* only this worker fills its slot */
+    return ki_lifo_has(&w->lifo) || ki_multi_has_work(m);
 }
 
 static struct ki_task *sleep_until_woken(struct mworker *w, bool searching)
@@ -400,33 +446,36 @@ static struct ki_task *next_task(struct mworker *w)
         if (task)
             return task;
     }
-    if (w->lifo_runs < KI_LIFO_MAX && (task = take_lifo(w))) {
+    if (w->lifo_runs < KI_LIFO_MAX && (task = ki_lifo_take(&w->lifo))) {
         w->lifo_runs++;
         return task;
     }
     w->lifo_runs = 0;
     task = ki_queue_pop(&w->queue);
-    return task ? task : take_lifo(w);
+    return task ? task : ki_lifo_take(&w->lifo);
 }
 
 static void run_task(struct mworker *w, struct ki_task *task)
 {
     uintptr_t how;
 
-    task_to_running(task);
+    task_to_running(w, task);
     if (ki_worker_poll(&w->w, task, &how) == KIO_READY) {
         task_to_over(task);
+        polls_nothing(w);
         ki_task_over(task, how, &w->w.nest);
-    } else if (w->w.run.yielded) {
-        ki_count_forced(&w->w);
-        task_to_notified(task);
-        push_back(w, task);
-        share(w);
-    } else if (!task_to_idle(task)) {
-        ki_count_forced(&w->w);
-        push_back(w, task);
-        share(w);
+        return;
     }
+    if (w->w.run.yielded) {
+        task_to_notified(task);
+    } else if (task_to_idle(task)) {
+        polls_nothing(w);
+        return;
+    }
+    polls_nothing(w);
+    ki_count_forced(&w->w);
+    push_back(w, task);
+    share(w);
 }
 
 /* ---- life --------------------------------------------------------------------------------- */
@@ -474,6 +523,7 @@ void ki_mworker_begin(struct mworker *w, const char *stack_base)
 {
     struct ki_multi *m = w->multi;
 
+    ki_bias_begin();
     ki_worker_here = &w->w;
     ki_store_relaxed(&w->w.thread, ki_thread_id()); /* for metrics */
     ki_here_set((struct ki_here){ .stack_base = stack_base });
@@ -493,6 +543,7 @@ void ki_mworker_end(struct mworker *w)
     show_here(w, NULL);
     ki_here_set((struct ki_here){ 0 });
     ki_worker_here = NULL;
+    ki_bias_end();
 }
 
 void ki_mworker_leave(struct mworker *w)
@@ -553,7 +604,7 @@ size_t ki_multi_depth(struct ki_worker *base)
 {
     struct mworker *w = mworker_of(base);
 
-    return ki_queue_len(&w->queue) + (ki_load_relaxed(&w->lifo) != NULL); /* a statistic */
+    return ki_queue_len(&w->queue) + ki_lifo_has(&w->lifo);
 }
 
 unsigned ki_multi_index(const struct ki_worker *w)
@@ -610,6 +661,7 @@ struct ki_sched *ki_multi_new(void)
     ki_mem_keep(m);
     *m = (struct ki_multi){ .base = { .flavor = KIO_MULTI_THREAD } };
     ki_arena_init(&m->base.arena, &m->base, &waker_type);
+    ki_store_relaxed(&m->looks, !ki_barriers()); /* nobody knows it yet */
     ki_store_relaxed(&m->base.closed, 1);
     return &m->base;
 }
@@ -632,10 +684,40 @@ bool ki_multi_quiet(struct ki_sched *sched, uint64_t *polls)
             ki_load_seq_cst(&m->idle.sleepers) == m->count && !ki_multi_has_work(m);
     for (unsigned i = 0; i < m->count; i++) {
         *polls += ki_load_relaxed(&m->workers[i].w.polls); /* a statistic */
-        quiet &= !ki_load_relaxed(&m->workers[i].lifo);    /* a sleeper's is empty for good */
+        quiet &= !ki_lifo_has(&m->workers[i].lifo);        /* a sleeper's is empty for good */
     }
     ki_sched_leave(sched);
     return quiet;
+}
+
+void ki_multi_look(struct ki_sched *sched, bool begin)
+{
+    struct ki_multi *m = multi_of(sched);
+
+    if (!begin) {
+        ki_fetch_sub_release(&m->looks, 1); /* pairs with task_to_running: the frames were read */
+        return;
+    }
+    ki_fetch_add_relaxed(&m->looks, 1); /* before the looks at run.self by the barrier */
+    if (ki_barriers())
+        ki_barrier_heavy();
+}
+
+static bool polls_task(const struct mworker *w, const struct ki_task *task)
+{
+    return ki_bare_load_acquire(&w->w.run.self) == &task->wakeable; /* pairs with polls_nothing */
+}
+
+bool ki_multi_polls(struct ki_sched *sched, const struct ki_task *task)
+{
+    struct ki_multi *m = multi_of(sched);
+    bool found = false;
+
+    for (unsigned i = 0; i < m->count && !found; i++)
+        found = polls_task(&m->workers[i], task);
+    each_spare(s, m)
+        found = found || polls_task(s, task);
+    return found;
 }
 
 static bool polls_now(const struct mworker *w, const kio_future *f)
@@ -674,7 +756,7 @@ static void join_threads(struct ki_multi *m, unsigned count)
 static void forget_queued(struct mworker *w)
 {
     ki_queue_forget(&w->queue);
-    ki_store_relaxed(&w->lifo, NULL);
+    ki_lifo_forget(&w->lifo);
 }
 
 /* Their memory stays until ki_multi_forget: a spare may still be on its way, and counts are read. */

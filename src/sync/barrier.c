@@ -85,6 +85,7 @@ static void barrier_waits(const kio_future *f, struct kio_waits *to)
 static const kio_future_type wait_type = {
     .name = "kio_barrier_wait",
     .waits = barrier_waits,
+    .kind = KIO_KIND_WAITER,
     .size = sizeof(struct kio_barrier_wait),
     .poll = wait_poll,
     .drop = wait_drop,

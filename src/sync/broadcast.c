@@ -419,6 +419,7 @@ static void recv_waits(const kio_future *f, struct kio_waits *to)
 static const kio_future_type recv_type = {
     .name = "kio_broadcast_recv",
     .waits = recv_waits,
+    .kind = KIO_KIND_WAITER,
     .size = sizeof(struct kio_broadcast_recv),
     .poll = recv_poll,
     .drop = recv_drop,
@@ -499,6 +500,7 @@ static void closed_waits(const kio_future *f, struct kio_waits *to)
 static const kio_future_type closed_type = {
     .name = "kio_broadcast_closed",
     .waits = closed_waits,
+    .kind = KIO_KIND_WAITER,
     .size = sizeof(struct kio_broadcast_closed),
     .poll = closed_poll,
     .drop = closed_drop,

@@ -214,6 +214,7 @@ static void cancelled_waits(const kio_future *f, struct kio_waits *to)
 static const kio_future_type cancelled_type = {
     .name = "kio_cancelled",
     .waits = cancelled_waits,
+    .kind = KIO_KIND_WAITER,
     .size = sizeof(struct kio_cancelled),
     .poll = cancelled_poll,
     .drop = cancelled_drop,

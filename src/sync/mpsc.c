@@ -92,6 +92,7 @@ void ki_chan_unlock_unref(struct kio_chan_ *c)
 
     unlock(c);
     if (last) {
+        ki_biased_free(&c->lock);
         ki_buffer_free(&c->buffer);
         ki_mem_free(c);
     }
@@ -532,6 +533,7 @@ void ki_send_waits(const kio_future *f, struct kio_waits *to)
 static const kio_future_type send_type = {
     .name = "kio_send",
     .waits = ki_send_waits,
+    .kind = KIO_KIND_WAITER,
     .size = sizeof(struct kio_send),
     .poll = send_poll,
     .drop = send_drop,
@@ -724,6 +726,7 @@ static void closed_drop(kio_future *f)
 
 static const kio_future_type closed_type = {
     .name = "kio_tx_closed",
+    .kind = KIO_KIND_WAITER,
     .size = sizeof(struct kio_tx_closed),
     .poll = closed_poll,
     .drop = closed_drop,

@@ -4,12 +4,12 @@
 
 #include "buffer.h"
 #include "waiters.h"
-#include "../base/lock.h"
+#include "../base/biased.h"
 
 #include <kioto/channel.h>
 
 struct kio_chan_ {
-    struct ki_lock lock;
+    struct ki_biased lock;
     bool rx_gone, closed;
     size_t cap;           /* SIZE_MAX: unbounded */
     size_t promised;
@@ -26,12 +26,12 @@ struct kio_chan_ {
 
 static inline void ki_chan_lock(struct kio_chan_ *c)
 {
-    ki_lock(&c->lock, KI_RANK_SYNC);
+    ki_biased_lock(&c->lock, KI_RANK_SYNC);
 }
 
 static inline void ki_chan_unlock(struct kio_chan_ *c)
 {
-    ki_unlock(&c->lock, KI_RANK_SYNC);
+    ki_biased_unlock(&c->lock, KI_RANK_SYNC);
 }
 
 /* Places that nobody has or was promised. */

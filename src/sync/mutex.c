@@ -101,6 +101,7 @@ static void lock_waits(const kio_future *f, struct kio_waits *to)
 
 static const kio_future_type lock_type = {
     .name = "kio_lock",
+    .kind = KIO_KIND_WAITER,
     .size = sizeof(struct kio_lock),
     .waits = lock_waits,
     .poll = lock_poll,

@@ -1,6 +1,13 @@
 /*
  * Notify: a line, at most one permit, and a count of rounds for notify_waiters: a future compares
  * the count with the one at its birth, so it need not be polled to be among those that are woken.
+ *
+ * A future is a place in the line and no more, because there are many of them:
+ *   kio.state     the notify; odd until it was polled or enabled; or over
+ *   waiter.prev   NULL: not in the line; then waiter.next says why, under the lock:
+ *                 odd: it was not in it yet; the round of its birth, doubled, and 1
+ *                 GRANTED, GRANTED_LAST: chosen by notify_one, notify_last
+ *                 CALLED: woken by notify_waiters, as ki_waiters_remove leaves it
  */
 #include "waiters.h"
 #include "../base/list.h"
@@ -9,10 +16,33 @@
 
 #include <stdio.h>
 
+#define CALLED       ((uintptr_t)0)
+#define GRANTED      ((uintptr_t)2)
+#define GRANTED_LAST ((uintptr_t)4)
+
+static struct kio_notify *notify_of(const kio_future *f)
+{
+    return (struct kio_notify *)((uintptr_t)f->state & ~(uintptr_t)1);
+}
+
+static uintptr_t born_in(const struct kio_notify *n)
+{
+    return (uintptr_t)n->rounds * 2 + 1;
+}
+
+static uintptr_t why_out(const struct kio_notified *self)
+{
+    return (uintptr_t)self->waiter.next;
+}
+
+static bool is_granted(const struct kio_notified *self)
+{
+    return !self->waiter.prev && (why_out(self) == GRANTED || why_out(self) == GRANTED_LAST);
+}
+
 /* Under the lock: one notification, to the first or the last in line, or kept. */
 static kio_waker give_locked(struct kio_notify *n, bool last)
 {
-    struct kio_notified *to;
     struct kio_waiter_ *w;
 
     if (!n->line.first) {
@@ -20,10 +50,8 @@ static kio_waker give_locked(struct kio_notify *n, bool last)
         return (kio_waker){ NULL };
     }
     w = last ? ki_container(n->line.tail, struct kio_waiter_, next) : n->line.first;
-    to = ki_container(w, struct kio_notified, waiter);
-    to->granted = true;
-    to->last = last;
     ki_waiters_remove(&n->line, w);
+    w->next = (struct kio_waiter_ *)(last ? GRANTED_LAST : GRANTED);
     return ki_waker_take(&w->waker);
 }
 
@@ -56,57 +84,52 @@ void kio_notify_waiters(struct kio_notify *n)
 }
 
 /* Under the lock: is it notified? It takes the permit, or its place in the line. */
-static bool look_locked(struct kio_notified *self)
+static bool look_locked(struct kio_notify *n, struct kio_notified *self)
 {
-    struct kio_notify *n = self->of;
-
-    if (self->granted || self->round != n->rounds)
-        return true;
-    if (!self->waiting && n->permit) {
+    if (self->waiter.prev)
+        return false;
+    if (why_out(self) != born_in(n))
+        return true; /* granted, called, or born before a call */
+    if (n->permit) {
         n->permit = false;
-        self->granted = true;
+        self->waiter.next = (struct kio_waiter_ *)GRANTED;
         return true;
     }
-    if (!self->waiting)
-        ki_waiters_push(&n->line, &self->waiter);
-    self->waiting = true;
+    ki_waiters_push(&n->line, &self->waiter);
     return false;
 }
 
 bool kio_notified_enable(struct kio_notified *self)
 {
+    struct kio_notify *n = notify_of(&self->kio);
     bool notified;
 
     if (kio_is_over_(&self->kio))
         return true;
-    ki_sync_lock(&self->of->lock);
-    notified = look_locked(self);
-    ki_sync_unlock(&self->of->lock);
-    if (!self->kio.state)
-        self->kio.state = self; /* from now on it has something to give back */
+    ki_sync_lock(&n->lock);
+    notified = look_locked(n, self);
+    ki_sync_unlock(&n->lock);
+    self->kio.state = n; /* from now on it has something to give back */
     return notified;
 }
 
 static kio_poll notified_poll(kio_future *f, kio_context *cx)
 {
     struct kio_notified *self = (struct kio_notified *)f;
+    struct kio_notify *n = notify_of(f);
     kio_waker old = { NULL };
     bool notified;
 
-    f->state = f;
+    f->state = n;
     if (!kio_coop_may_(cx))
         return KIO_PENDING;
-    ki_sync_lock(&self->of->lock);
-    notified = look_locked(self);
-    if (!notified) {
-        old = ki_waiter_set(&self->waiter, cx->waker);
-    } else {
-        if (self->waiter.prev)
-            ki_waiters_remove(&self->of->line, &self->waiter);
+    ki_sync_lock(&n->lock);
+    notified = look_locked(n, self);
+    if (notified)
         old = ki_waker_take(&self->waiter.waker);
-        self->waiting = self->granted = false; /* it has been seen */
-    }
-    ki_sync_unlock(&self->of->lock);
+    else
+        old = ki_waiter_set(&self->waiter, cx->waker);
+    ki_sync_unlock(&n->lock);
     kio_waker_drop(old);
     if (!notified)
         return KIO_PENDING;
@@ -117,39 +140,40 @@ static kio_poll notified_poll(kio_future *f, kio_context *cx)
 static void notified_drop(kio_future *f)
 {
     struct kio_notified *self = (struct kio_notified *)f;
-    struct kio_notify *n = self->of;
+    struct kio_notify *n = notify_of(f);
     kio_waker wake = { NULL };
     kio_waker old;
 
-    if (!self->waiting && !self->granted)
+    if (kio_is_fresh_(f))
         return;
     ki_sync_lock(&n->lock);
     if (self->waiter.prev)
         ki_waiters_remove(&n->line, &self->waiter);
-    else if (self->granted)
-        wake = give_locked(n, self->last); /* chosen, and never looked: the next one's */
+    else if (is_granted(self)) /* chosen, and never looked: the next one's */
+        wake = give_locked(n, why_out(self) == GRANTED_LAST);
     old = ki_waker_take(&self->waiter.waker);
     ki_sync_unlock(&n->lock);
-    self->waiting = self->granted = false;
     kio_waker_drop(old);
     kio_waker_wake(wake);
 }
 
 static void notified_waits(const kio_future *f, struct kio_waits *to)
 {
-    struct kio_notify *n = ((const struct kio_notified *)f)->of;
+    const struct kio_notified *self = (const struct kio_notified *)f;
+    struct kio_notify *n = notify_of(f);
 
     to->what = "notify";
     to->at = n;
     ki_sync_lock(&n->lock);
-    to->has = ((const struct kio_notified *)f)->granted;
-    ki_waiters_place(&n->line, &((const struct kio_notified *)f)->waiter, to);
+    to->has = is_granted(self);
+    ki_waiters_place(&n->line, &self->waiter, to);
     ki_sync_unlock(&n->lock);
 }
 
 static const kio_future_type notified_type = {
     .name = "kio_notified",
     .waits = notified_waits,
+    .kind = KIO_KIND_WAITER,
     .size = sizeof(struct kio_notified),
     .poll = notified_poll,
     .drop = notified_drop,
@@ -157,17 +181,16 @@ static const kio_future_type notified_type = {
 
 struct kio_notified *kio_notified(struct kio_notified *slot, struct kio_notify *notify)
 {
-    uint64_t round;
+    uintptr_t born;
 
     kio_guard_borrow_(notify, "kio_notified", "notify");
     kio_vacate_(&slot->kio);
     ki_sync_lock(&notify->lock);
-    round = notify->rounds;
+    born = born_in(notify);
     ki_sync_unlock(&notify->lock);
     *slot = (struct kio_notified){
-        .kio = { .type = &notified_type },
-        .of = notify,
-        .round = round,
+        .kio = { .type = &notified_type, .state = (const char *)notify + 1 },
     };
+    slot->waiter.next = (struct kio_waiter_ *)born;
     return slot;
 }

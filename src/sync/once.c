@@ -100,6 +100,7 @@ static void once_waits(const kio_future *f, struct kio_waits *to)
 static const kio_future_type once_type = {
     .name = "kio_once_init",
     .waits = once_waits,
+    .kind = KIO_KIND_WAITER,
     .size = sizeof(struct kio_once_init),
     .poll = once_poll,
     .drop = once_drop,

@@ -122,6 +122,7 @@ static void rw_waits(const kio_future *f, struct kio_waits *to)
 
 static const kio_future_type rw_type = {
     .name = "kio_read_lock or kio_write_lock",
+    .kind = KIO_KIND_WAITER,
     .size = sizeof(struct kio_rw_guard),
     .waits = rw_waits,
     .poll = rw_poll,

@@ -187,6 +187,7 @@ static void acquire_waits(const kio_future *f, struct kio_waits *to)
 static const kio_future_type acquire_type = {
     .name = "kio_acquire",
     .waits = acquire_waits,
+    .kind = KIO_KIND_WAITER,
     .size = sizeof(struct kio_acquire),
     .poll = acquire_poll,
     .drop = acquire_drop,

@@ -121,6 +121,7 @@ static void wait_waits(const kio_future *f, struct kio_waits *to)
 static const kio_future_type wait_type = {
     .name = "kio_set_once_wait",
     .waits = wait_waits,
+    .kind = KIO_KIND_WAITER,
     .size = sizeof(struct kio_set_once_wait),
     .poll = wait_poll,
     .drop = wait_drop,

@@ -27,6 +27,7 @@ static inline void ki_waiters_remove(struct ki_waiters *q, struct kio_waiter_ *w
     else if (q->tail == &w->next) /* not in a list that ki_waiters_wake_all took out */
         q->tail = w->prev;
     w->prev = NULL;
+    w->next = NULL; /* see notify.c */
 }
 
 /* Leaves the waker there unless it is there already; gives back one to drop after the unlock. */

@@ -366,6 +366,7 @@ static void changed_waits(const kio_future *f, struct kio_waits *to)
 static const kio_future_type changed_type = {
     .name = "kio_watch_changed",
     .waits = changed_waits,
+    .kind = KIO_KIND_WAITER,
     .size = sizeof(struct kio_watch_changed),
     .poll = changed_poll,
     .drop = changed_drop,
@@ -446,6 +447,7 @@ static void wait_for_waits(const kio_future *f, struct kio_waits *to)
 static const kio_future_type wait_for_type = {
     .name = "kio_watch_wait_for",
     .waits = wait_for_waits,
+    .kind = KIO_KIND_WAITER,
     .size = sizeof(struct kio_watch_wait_for),
     .poll = wait_for_poll,
     .drop = wait_for_drop,
@@ -517,6 +519,7 @@ static void closed_waits(const kio_future *f, struct kio_waits *to)
 static const kio_future_type closed_type = {
     .name = "kio_watch_closed",
     .waits = closed_waits,
+    .kind = KIO_KIND_WAITER,
     .size = sizeof(struct kio_watch_closed),
     .poll = closed_poll,
     .drop = closed_drop,

@@ -11,7 +11,7 @@
 /* Slots start here: 8 past a multiple of 16, behind the descriptor's address. */
 #define KI_SLOTS_START 24
 
-_Static_assert((KI_SLOTS_START + sizeof(struct ki_task)) % 16 == 0, "frames are 16-aligned");
+_Static_assert((KI_SLOTS_START + KI_TASK_FRAME) % 16 == 0, "frames are 16-aligned");
 
 static unsigned class_of(size_t size)
 {
@@ -182,9 +182,9 @@ static struct ki_task *get(struct ki_arena *arena, struct ki_slots *slots, unsig
     return task ? task : get_slow(arena, slots, c, locked);
 }
 
-struct ki_task *ki_arena_get(struct ki_arena *arena, struct ki_slots *slots, size_t frame)
+struct ki_task *ki_arena_get(struct ki_arena *arena, struct ki_slots *slots, size_t size)
 {
-    unsigned c = class_of(sizeof(struct ki_task) + frame);
+    unsigned c = class_of(size);
     struct ki_task *task;
 
     if (slots) {

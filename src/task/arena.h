@@ -13,7 +13,7 @@
  * so a task finds its scheduler by masking its address.
  *
  *   chunk: | ki_chunk * | slot | slot | ...   slots start 8 bytes past a multiple of 16, so that
- *                                              the future behind the 56-byte header is 16-aligned
+ *                                              the frame, 40 bytes behind, is 16-aligned
  *
  * Access: a worker takes and gives slots through its own ki_slots, without locks; those trade
  * batches with the arena under its lock. Everybody else uses the arena's own ki_slots, locked.
@@ -75,11 +75,10 @@ struct ki_arena {
 
 void ki_arena_init(struct ki_arena *arena, struct ki_sched *sched, const kio_waker_type *type);
 
-/* A slot for a task header and `frame` bytes (at most KI_SLOT_MAX - header); NULL: out of memory.
- * The header's waker type is set, nothing else. slots: the calling worker's own; NULL: the
- * arena's. */
+/* A slot of `size` bytes, at most KI_SLOT_MAX, with a task header in front; NULL: out of memory. The
+ * header's waker type is set, nothing else. slots: the calling worker's own; NULL: the arena's. */
 KIO_MUST_USE struct ki_task *ki_arena_get(struct ki_arena *arena, struct ki_slots *slots,
-                                          size_t frame);
+                                          size_t size);
 void ki_arena_put(struct ki_arena *arena, struct ki_slots *slots, struct ki_task *task);
 
 /* After every task ended and no wake is under way: gives the pages back of every chunk in which

@@ -1,10 +1,9 @@
 /* The running task: its id and its name; stepping back for the others; running without budget. */
+#include "handle.h"
 #include "../base/mem.h"
 #include "../future/guard.h"
 #include "../future/leaf.h"
 #include "../sched/sched.h"
-
-#include <kioto/task.h>
 
 #include <errno.h>
 #include <limits.h>
@@ -62,7 +61,7 @@ const char *kio_current_task_name(void)
 
 size_t kio_task_name(const struct kio_join_handle *handle, char *text, size_t cap)
 {
-    struct ki_task *task = handle->task;
+    struct ki_task *task = ki_handle_task(handle);
     struct ki_sched *sched;
     const char *name;
 

@@ -36,17 +36,17 @@ static uintptr_t wait_for(struct ki_task *task, kio_waker waker)
 static kio_poll handle_poll(kio_future *f, kio_context *cx)
 {
     struct kio_join_handle *self = (struct kio_join_handle *)f;
+    struct ki_task *task = ki_handle_task(self);
     uintptr_t join;
 
-    if (!self->task) {
-        self->out = self->error;
+    if (!task) { /* out says why */
         kio_finish(f);
         return KIO_READY;
     }
     f->state = self;
     if (!kio_coop_may_(cx))
         return KIO_PENDING;
-    join = wait_for(self->task, cx->waker);
+    join = wait_for(task, cx->waker);
     if (!join)
         return KIO_PENDING;
     kio_coop_did_(cx);
@@ -57,13 +57,12 @@ static kio_poll handle_poll(kio_future *f, kio_context *cx)
 
 static void handle_drop(kio_future *f)
 {
-    struct kio_join_handle *self = (struct kio_join_handle *)f;
-    struct ki_task *task = self->task;
+    struct ki_task *task = ki_handle_task((struct kio_join_handle *)f);
     uintptr_t join;
 
     if (!task)
         return;
-    self->task = NULL;
+    f->waker.to = (struct kio_wakeable *)(uintptr_t)(ki_task_id(task) << 1 | 1);
     /* acquire: pairs with ki_task_over, which writes last. Otherwise acq_rel: who comes second frees. */
     join = ki_load_acquire(&task->join);
     if (!(join & KI_JOIN_OVER))
@@ -76,22 +75,24 @@ static void handle_drop(kio_future *f)
 
 static void handle_describe(const kio_future *f, char *text, size_t cap)
 {
-    snprintf(text, cap, "task %llu", (unsigned long long)((const struct kio_join_handle *)f)->id);
+    snprintf(text, cap, "task %llu",
+             (unsigned long long)kio_task_id((const struct kio_join_handle *)f));
 }
 
 /* What it waits for is the task itself: so a cycle may lead through it. */
 static void handle_waits(const kio_future *f, struct kio_waits *to)
 {
-    const struct kio_join_handle *self = (const struct kio_join_handle *)f;
+    struct ki_task *task = ki_handle_task((const struct kio_join_handle *)f);
 
-    if (!self->task)
+    if (!task)
         return;
     to->what = "task";
-    to->at = to->holder = self->task;
+    to->at = to->holder = task;
 }
 
 static const kio_future_type handle_type = {
     .name = "kio_join_handle",
+    .kind = KIO_KIND_WAITER,
     .waits = handle_waits,
     .size = sizeof(struct kio_join_handle),
     .poll = handle_poll,
@@ -105,17 +106,21 @@ void ki_handle_init(struct kio_join_handle *handle, struct ki_task *task, int er
 {
     kio_vacate_(&handle->kio);
     *handle = (struct kio_join_handle){
-        .kio = { .type = &handle_type },
+        .kio = { .type = &handle_type, .waker = { task ? &task->wakeable : NULL } },
         .out = error,
-        .error = error,
-        .task = task,
-        .id = task ? ki_task_id(task) : 0,
     };
+}
+
+uint64_t kio_task_id(const struct kio_join_handle *handle)
+{
+    uintptr_t word = (uintptr_t)handle->kio.waker.to;
+
+    return word & 1 ? word >> 1 : word ? ki_task_id((struct ki_task *)word) : 0;
 }
 
 bool kio_is_finished(const struct kio_join_handle *handle)
 {
-    struct ki_task *task = handle->task;
+    struct ki_task *task = ki_handle_task(handle);
 
     /* acquire: pairs with ki_task_over */
     return !task || (ki_load_acquire(&task->join) & KI_JOIN_OVER);
@@ -123,7 +128,7 @@ bool kio_is_finished(const struct kio_join_handle *handle)
 
 struct kio_abort_handle kio_abort_handle(const struct kio_join_handle *handle)
 {
-    return (struct kio_abort_handle){ handle->task, handle->id };
+    return (struct kio_abort_handle){ ki_handle_task(handle), kio_task_id(handle) };
 }
 
 void kio_abort_by(struct kio_abort_handle abort)
@@ -156,7 +161,7 @@ void kio_abort(const struct kio_join_handle *handle)
 
 void *kio_output_(const struct kio_join_handle *handle, size_t size)
 {
-    struct ki_task *task = handle->task;
+    struct ki_task *task = ki_handle_task(handle);
     /* relaxed: who may ask knows that it is over, and acquired the result with that */
     uintptr_t join = task ? ki_load_relaxed(&task->join) : 0;
     kio_future *f;

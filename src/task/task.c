@@ -22,14 +22,15 @@ static uint64_t new_id(struct ki_nest *nest)
 
 struct ki_task *ki_task_new(struct ki_arena *arena, struct ki_nest *nest, size_t frame_size)
 {
-    bool boxed = frame_size > KI_SLOT_MAX - sizeof(struct ki_task) - sizeof(int64_t);
+    bool boxed = frame_size > KI_SLOT_MAX - KI_TASK_FRAME - sizeof(int64_t);
     void *frame = boxed ? ki_mem_alloc(frame_size) : NULL;
     struct ki_task *task;
 
     if (boxed && !frame)
         return NULL;
     task = ki_arena_get(arena, nest ? &nest->slots : NULL,
-                        (boxed ? sizeof frame : frame_size) + arena->stamp_size);
+                        (boxed ? sizeof *task + sizeof frame : KI_TASK_FRAME + frame_size) +
+                            arena->stamp_size);
     if (!task) {
         ki_mem_free(frame);
         return NULL;

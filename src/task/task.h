@@ -1,31 +1,38 @@
 /*
- * A task: one slot with a header and the future's frame behind it.
+ * A task: one slot with a header and the future's frame, of which the header's last two words are the
+ * first two: a future's links to its siblings, which the outermost has none of.
  *
- * Layout of the header, 56 bytes:
+ * Layout of the header, 56 bytes, of which 40 are before the frame:
  *   wakeable   the waker's target; its type never changes while the slot exists
  *   tag        id << 1 | abort asked for. Ids are never used twice.
  *   state      LIVE, NOTIFIED, RUNNING: see below
- *   next       link of whichever run queue or free list holds the task: it is in one at most
  *   inbox      current_thread: link of the list of wakes from other threads; bit 0: is in it
  *   join       0, the waker of who awaits the handle, or KI_JOIN_...: see below
- *   extra      name and such, for the few that have them; NULL
+ *   next       link of whichever run queue or free list holds the task: it is in one at most. The
+ *              frame's `next`, which is not looked at as long as its `prev` is even
+ *   extra      name and such, for the few that have them; NULL. The frame's `prev`: even
  *
  * state, who sets and clears:
  *   LIVE      there is a future to poll. Set by the spawner, cleared by who ends the task.
  *   NOTIFIED  will be polled: in a queue, or (with RUNNING) will be put there after this poll.
- *   RUNNING   a worker polls it: the lock of the frame.
+ *             multi_thread: in a queue or polled
+ *   AGAIN     multi_thread: woken while it was NOTIFIED; cleared by the next poll, which is enough, or
+ *             when it was set during a poll: queue it again
+ *   RUNNING   a worker polls it. multi_thread: only while a dump is made or where somebody meddled;
+ *             otherwise it is known to the worker alone (its run.self)
  *   HELD      a dump looks at it, under ki_sched.look: who polls or ends it waits. Set with LIVE.
- *   SEEN      not polled since a dump saw it; each poll overwrites it.
+ *   SEEN      not polled since a dump saw it; each poll takes it away.
  *   JOB       not LIVE: a job of the blocking pool; RUNNING with it: a thread runs it.
  * On current_thread only the runtime's thread touches it (relaxed loads and stores; wakes from
- * elsewhere go through `inbox`). On multi_thread every transition is one read-modify-write:
- *   wake       fetch_or NOTIFIED     queue it if it was LIVE and neither NOTIFIED nor RUNNING
- *   to_running exchange              NOTIFIED -> RUNNING
- *   to_idle    cas                   RUNNING -> idle, or stays, when NOTIFIED: queue it again
- *   yielded    exchange              RUNNING -> NOTIFIED: queue it again
+ * elsewhere go through `inbox`). On multi_thread:
+ *   wake       cas                   idle -> NOTIFIED: queue it; NOTIFIED -> AGAIN
+ *   to_running load                  NOTIFIED and nothing else: nobody else may take it
+ *              cas                   takes AGAIN, HELD and SEEN away, and sets RUNNING
+ *   to_idle    cas                   NOTIFIED -> idle; AGAIN -> NOTIFIED: queue it again
+ *   yielded    nothing               it is NOTIFIED: queue it again
  *   to_over    exchange              -> 0
  *   hold       cas, fetch_and        HELD on and off, by a dump: see sched/look.c
- * All are acq_rel: each pairs with the next one on the same word, so what one poll (and each
+ * Those that write are acq_rel: each pairs with the next one on the same word, so what one poll (and each
  * waker before its wake) wrote is seen by the next poll; also by a wake that finds NOTIFIED set,
  * because it still is a read-modify-write (tokio #7622 was that wake as a plain load).
  *
@@ -35,8 +42,8 @@
  *   Who comes second frees the slot: the task when it finds DETACHED, the handle when it finds
  *   DONE or ABORTED. acq_rel both: the handle's reader sees the result.
  *
- * The race: a wake from another thread meets the end of the task. Either the fetch_or comes first
- * (NOTIFIED stays in a word that the end overwrites) or it finds LIVE gone. The slot may by then
+ * The race: a wake from another thread meets the end of the task. Either the wake comes first
+ * (AGAIN stays in a word that the end overwrites) or it finds LIVE gone. The slot may by then
  * hold a new task: NOTIFIED from its birth, or polled once more than needed. Rejected: counting
  * references in the state word, as Tokio does: two read-modify-writes for every wait.
  */
@@ -51,6 +58,7 @@
 #define KI_TASK_HELD     8u
 #define KI_TASK_SEEN     16u
 #define KI_TASK_JOB      32u
+#define KI_TASK_AGAIN    64u
 
 #define KI_JOIN_DETACHED ((uintptr_t)1)
 #define KI_JOIN_DONE     ((uintptr_t)2)
@@ -74,24 +82,40 @@ struct ki_task_extra {
     char name[1]; /* and more; "": none */
 };
 
+/* The compiler must not take what lies in a kio_future for something else. */
+typedef struct ki_task *ki_task_link __attribute__((may_alias));
+typedef struct ki_task_extra *ki_task_more __attribute__((may_alias));
+
 struct ki_task {
     struct kio_wakeable wakeable;
     ki_atomic(uint64_t) tag;
     ki_atomic(uint32_t) state;
     uint32_t flags;
-    struct ki_task *next;
     ki_atomic(uintptr_t) inbox;
     ki_atomic(uintptr_t) join;
-    struct ki_task_extra *extra;
+    ki_task_link next;   /* these two are the frame's, see above */
+    ki_task_more extra;
 };
 
-_Static_assert(sizeof(struct ki_task) == 56, "the header's size is part of what a task costs");
+/* Where a slot's frame begins. A boxed one's slot has the frame's address there, behind the header. */
+#define KI_TASK_FRAME offsetof(struct ki_task, next)
+
+_Static_assert(KI_TASK_FRAME == 40, "the header's size is part of what a task costs");
+_Static_assert(offsetof(kio_future, next) == offsetof(struct ki_task, next) - KI_TASK_FRAME &&
+                   offsetof(kio_future, prev) == offsetof(struct ki_task, extra) - KI_TASK_FRAME,
+               "the header's last two words are the frame's links");
 
 static inline kio_future *ki_task_future(struct ki_task *task)
 {
-    void *frame = task + 1;
+    void *frame = (char *)task + KI_TASK_FRAME;
 
-    return task->flags & KI_TASK_BOXED ? *(kio_future **)frame : frame;
+    return task->flags & KI_TASK_BOXED ? *(kio_future **)(task + 1) : frame;
+}
+
+/* Of a frame that is not boxed. */
+static inline struct ki_task *ki_task_around(const void *frame)
+{
+    return (struct ki_task *)((char *)frame - KI_TASK_FRAME);
 }
 
 static inline kio_waker ki_task_waker(struct ki_task *task)

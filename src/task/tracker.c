@@ -152,7 +152,7 @@ struct kio_nursery_ kio_tracked_alloc_(const struct kio_task_tracker *tracker,
         return (struct kio_nursery_){ .error = -ENOMEM };
     made = kio_task_alloc_(rt, type);
     if (made.task)
-        ((struct ki_task *)made.task)->extra = extra;
+        made.extra = extra;
     else
         not_spawned(extra);
     return made;

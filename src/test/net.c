@@ -576,6 +576,7 @@ static void accept_drop(kio_future *f)
 
 static const kio_future_type accept_type = {
     .name = "kio_net_accept",
+    .kind = KIO_KIND_WAITER,
     .size = sizeof(struct kio_net_accept),
     .poll = accept_poll,
     .drop = accept_drop,

@@ -1,6 +1,7 @@
 /* Sleeping: a timer of the current worker's wheel, armed at the first poll. */
 #include "../driver/driver.h"
 #include "../future/guard.h"
+#include "../future/leaf.h"
 
 /* States of kio.state besides NULL and over. */
 static const char armed_state;
@@ -40,8 +41,7 @@ static kio_poll sleep_poll(kio_future *f, kio_context *cx)
             return KIO_PENDING;
     }
     kio_coop_did_(cx);
-    kio_finish(f);
-    return KIO_READY;
+    return ki_ready_now(f); /* no longer armed */
 }
 
 static void sleep_drop(kio_future *f)
@@ -58,6 +58,7 @@ static void sleep_describe(const kio_future *f, char *text, size_t cap)
 
 static const kio_future_type sleep_type = {
     .name = "kio_sleep",
+    .kind = KIO_KIND_WAITER,
     .size = sizeof(struct kio_sleep),
     .poll = sleep_poll,
     .drop = sleep_drop,

@@ -309,7 +309,7 @@ static void a_push_without_memory_leaves_the_future_as_it_was(void **state)
         ki_mem_fail_at(nth);
         assert_int_equal(kio_future_queue_push(&queue, leaf(&a, 1)), -ENOMEM);
         ki_mem_fail_at(0);
-        assert_null(a.kio.prev); /* nobody's */
+        assert_false(kio_is_owned_(&a.kio)); /* nobody's */
         assert_int_equal(a.drops, 0);
         assert_int_equal(kio_future_queue_len(&queue), 0);
         kio_drop(&queue);

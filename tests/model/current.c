@@ -37,6 +37,17 @@ int ki_multi_worker_of(struct ki_sched *s, const kio_future *f)
     return -1;
 }
 
+void ki_multi_look(struct ki_sched *s, bool begin)
+{
+    (void)s, (void)begin;
+}
+
+bool ki_multi_polls(struct ki_sched *s, const struct ki_task *t)
+{
+    (void)s, (void)t;
+    return false;
+}
+
 static void nothing_left(void *arg)
 {
     (void)arg;

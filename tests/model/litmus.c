@@ -401,6 +401,55 @@ static const struct mc_test random_program = {
 
 #define PAIR(name) #name, clear, { name##_1, name##_2 }, digits, .done = name##_done
 
+/* Store buffering with a light barrier here and a heavy one there; a light one on both sides is none. What
+ * was written before a barrier is known behind the other one. */
+static void light_1(void)
+{
+    plain = 1;
+    STORE(x, 1, RLX);
+    mc_light();
+    r[0] = LOAD(y, RLX);
+}
+
+static void heavy_2(void)
+{
+    STORE(y, 1, RLX);
+    mc_heavy();
+    r[1] = LOAD(x, RLX);
+}
+
+static void light_2(void)
+{
+    STORE(y, 1, RLX);
+    mc_light();
+    r[1] = LOAD(x, RLX);
+}
+
+EXPECT(sb_light_heavy, 100, 1000, 1100)
+EXPECT(sb_light_light, 0, 100, 1000, 1100)
+
+/* Two that are hit by the same heavy barrier learn nothing of each other. */
+static void light_write(void)
+{
+    STORE(x, 1, RLX);
+    mc_light();
+    STORE(z, 1, RLX);
+}
+
+static void light_look(void)
+{
+    r[0] = LOAD(z, RLX);
+    mc_light();
+    r[1] = LOAD(x, RLX);
+}
+
+static void heavy_alone(void)
+{
+    mc_heavy();
+}
+
+EXPECT(light_hears_no_light, 0, 100, 1000, 1100)
+
 static const struct mc_test tests[] = {
     { PAIR(mp_rel_acq) },
     { PAIR(mp_rlx_acq) },
@@ -409,6 +458,10 @@ static const struct mc_test tests[] = {
     { PAIR(sb_rel_acq) },
     { PAIR(sb_store_weak) },
     { PAIR(sb_load_weak) },
+    { "sb_light_heavy", clear, { light_1, heavy_2 }, digits, .done = sb_light_heavy_done },
+    { "sb_light_light", clear, { light_1, light_2 }, digits, .done = sb_light_light_done },
+    { "light_hears_no_light", clear, { light_write, light_look, heavy_alone }, digits,
+      .done = light_hears_no_light_done },
     { PAIR(lb) },
     { "iriw_acq", clear, { write_x_rel, write_y_rel, iriw_acq_1, iriw_acq_2 }, digits,
       .done = iriw_acq_done },

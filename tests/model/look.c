@@ -3,7 +3,7 @@
  * slots are used again: it reads no frame that somebody polls, nothing of a task that is gone, and says of
  * none what was true of another.
  *
- * Sources: src/sched/queue.c src/sched/sched.c src/sched/look.c src/sched/watch.c
+ * Sources: src/sched/queue.c src/sched/lifo.c src/sched/sched.c src/sched/look.c src/sched/watch.c
  * Sources: src/sched/times.c src/task/task.c src/task/handle.c src/task/arena.c
  * Sources: src/future/future.c src/future/waker.c src/base/lock.c tests/model/checker/doors.c
  * Sources: tests/model/checker/sched_doors.c
@@ -65,12 +65,20 @@ static void run_to_the_end(void)
     run_own(0);
 }
 
+/* As if it were woken and came up at once. */
+static void wake_and_poll(unsigned worker, struct ki_task *t, unsigned flag)
+{
+    ki_worker_here = &m->workers[worker].w;
+    ki_store_relaxed(&flags[flag], 1);
+    if (task_notify(t))
+        run_task(&m->workers[worker], t);
+    ki_worker_here = NULL;
+}
+
 static void run_twice(void)
 {
     run_own(0);
-    ki_worker_here = &m->workers[0].w;
-    wake_by(task, 0);
-    run_own(0);
+    wake_and_poll(0, task, 0);
 }
 
 static void end(void)
@@ -79,11 +87,12 @@ static void end(void)
     nothing_queued();
 }
 
-/* Another worker wakes it and polls it next. */
+/* It is looked at from inside of its poll; another worker wakes it and polls it next. */
 static void begin_two(void)
 {
     begin_with(2);
     task = spawn_on(0, 1);
+    probe_of(task)->does = look;
 }
 
 static void run_first(void)
@@ -93,9 +102,7 @@ static void run_first(void)
 
 static void wake_and_run_on_the_other(void)
 {
-    ki_worker_here = &m->workers[1].w;
-    wake_by(task, 0);
-    run_own(1);
+    wake_and_poll(1, task, 0);
 }
 
 static void end_two(void)
@@ -264,12 +271,8 @@ static void begin_moving(void)
 /* The task is polled, then the other one. */
 static void poll_both(void)
 {
-    ki_worker_here = &m->workers[0].w;
-    wake_by(task, 0);
-    run_own(0);
-    ki_worker_here = &m->workers[0].w;
-    wake_by(other, 0);
-    run_own(0);
+    wake_and_poll(0, task, 0);
+    wake_and_poll(0, other, 0);
 }
 
 /* Slots are visited in the order in which they were carved: the task first. */
@@ -284,7 +287,7 @@ static const struct mc_test tests[] = {
     { "look_meets_the_only_poll", begin, { run_to_the_end, look }, end },
     { "look_meets_two_polls", begin, { run_twice, look }, end },
     { "look_meets_a_yield", begin_yielding, { run_to_the_end, look }, end },
-    { "look_meets_two_workers", begin_two, { run_first, wake_and_run_on_the_other, look }, end_two },
+    { "look_meets_two_workers", begin_two, { run_first, wake_and_run_on_the_other }, end_two },
     { "look_meets_a_spawn", begin, { spawn_and_run, look }, end_both },
     { "slots_given_away_meet_a_spawn", begin_with_slots, { give_away, spawn_on_the_other },
       end_with_slots },

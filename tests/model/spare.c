@@ -5,7 +5,7 @@
  * The pool's thread is a test thread that runs the job it is given; a spare's work is to ask whether it
  * may retire.
  *
- * Sources: src/base/lock.c tests/model/checker/doors.c
+ * Sources: src/sched/lifo.c src/base/lock.c tests/model/checker/doors.c
  */
 #include "checker/park.h"
 #include "checker/pool.h"
@@ -36,6 +36,11 @@ void ki_mworker_begin(struct mworker *w, const char *stack_base)
 }
 
 void ki_mworker_end(struct mworker *w)
+{
+    (void)w;
+}
+
+void ki_multi_steps_aside(struct mworker *w)
 {
     (void)w;
 }

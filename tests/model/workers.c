@@ -3,7 +3,8 @@
  * that is blocked and retires, they end one after another while threads wake and spawn. No task is lost or
  * polled by two, and the last to leave drops what is left.
  *
- * Sources: src/sched/queue.c src/sched/sched.c src/sched/look.c src/sched/watch.c src/sched/spare.c
+ * Sources: src/sched/queue.c src/sched/lifo.c src/sched/sched.c src/sched/look.c src/sched/watch.c
+ * Sources: src/sched/spare.c
  * Sources: src/sched/times.c src/task/task.c src/task/handle.c src/task/arena.c
  * Sources: src/future/future.c src/future/waker.c src/base/lock.c tests/model/checker/doors.c
  * Sources: tests/model/checker/sched_doors.c
@@ -133,45 +134,6 @@ static void end_freed(void)
     all_three();
 }
 
-/* Of two that are woken in a poll the second one was in the inject queue meanwhile, and polled by another. */
-static void begin_wandering(void)
-{
-    begin_with(2);
-    other = waiting(2);
-    third = waiting(2);
-    wake_two();
-}
-
-static void wander(void)
-{
-    kio_waker_wake(ki_task_waker(third));
-    run_own(1);
-    ki_worker_here = &m->workers[1].w;
-    if (ki_load_relaxed(&m->inject.len)) {
-        struct ki_task *t = take_injected(&m->workers[1]);
-
-        if (t == third)
-            run_task(&m->workers[1], t);
-        else if (t)
-            push_back(&m->workers[1], t);
-    }
-    ki_worker_here = NULL;
-}
-
-static void free_slot_once(void)
-{
-    ki_multi_free_next(&m->workers[0].w);
-}
-
-static void end_wandering(void)
-{
-    mc_outcome(ki_load_relaxed(&m->inject.pushed) == 2);
-    ki_worker_here = &m->workers[0].w;
-    wake_by(other, 1);
-    kio_waker_wake(ki_task_waker(third));
-    all_three();
-}
-
 /* ---- the whole loop --------------------------------------------------------------------------- */
 
 /* Up to the second end: the tests' end does the rest. */
@@ -203,23 +165,34 @@ static void loop_as_1(void)
 
 /* ---- a spare beside a worker ------------------------------------------------------------------ */
 
-static void begin_spare(void)
-{
-    begin_with(2);
-    m->config.spares = 1;
-    task = spawn_on(0, 0);
-}
-
 static void *nothing(void *arg)
 {
     return arg;
 }
 
-/* The first worker is in a poll that blocks. */
+static void step_aside(void)
+{
+    ki_multi_step_aside(&m->workers[0].w, nothing, NULL);
+}
+
+/* A task that blocks, and another one. */
+static void begin_spare(void)
+{
+    begin_with(2);
+    m->config.spares = 1;
+    task = spawn_on(0, 0);
+    probe_of(task)->does = step_aside;
+    MC_ASSERT(ki_queue_pop(&m->workers[0].queue) == task);
+    spawn_on(0, 0);
+}
+
+/* The first worker is in a poll that blocks, and ends with that. */
 static void block_and_go_on(void)
 {
-    ki_worker_here = &m->workers[0].w;
-    ki_multi_step_aside(&m->workers[0].w, nothing, NULL);
+    struct mworker *w = &m->workers[0];
+
+    ki_worker_here = &w->w;
+    run_task(w, task);
     ki_worker_here = NULL;
 }
 
@@ -254,6 +227,33 @@ static void begin_no_task(void)
     m->config.spares = 1;
 }
 
+/* A dump meets who steps aside: the frame is still the poll's. */
+static void begin_aside(void)
+{
+    begin_with(1);
+    task = spawn_on(0, 0);
+    probe_of(task)->does = step_aside;
+    MC_ASSERT(ki_queue_pop(&m->workers[0].queue) == task);
+}
+
+static void visit(const struct ki_looked *seen, void *arg)
+{
+    (void)arg;
+    if (seen->walkable) /* a race if a worker polls it now */
+        MC_ASSERT(probe_of(seen->task)->polls <= 1);
+}
+
+static void look(void)
+{
+    ki_look(&m->base, true, visit, NULL);
+}
+
+static void end_aside(void)
+{
+    MC_ASSERT(drops() == 1);
+    nothing_queued();
+}
+
 static void end_blocked(void)
 {
     MC_ASSERT(ki_multi_spares(&m->base) == 1);
@@ -273,14 +273,14 @@ static void retired(unsigned tasks)
 
 static void spare_has_retired(void)
 {
-    retired(1);
+    retired(2);
 }
 
 static void spare_has_retired_from_three(void)
 {
     bool handed_on = ki_load_relaxed(&m->inject.pushed);
 
-    retired(3);
+    retired(4);
     mc_outcome(handed_on);
 }
 
@@ -428,10 +428,9 @@ static const struct mc_test tests[] = {
     { "slot_taken_at_a_beat", begin_slot, { run_as_0, beat_as_1 }, end_three, .done = some_were_taken },
     { "slot_freed_from_outside", begin_empty, { spawn_and_wake_two, free_slot }, end_freed,
       .done = some_were_taken },
-    { "slot_filled_again_by_a_wanderer", begin_wandering, { run_as_0, wander, free_slot_once },
-      end_wandering, .done = some_were_taken },
     { "two_loops", begin_slot, { loop_as_0, loop_as_1 }, end_three, .at_rest = end_three },
     { "new_spare_meets_a_thief", begin_no_task, { block, steal_as_1 }, end_blocked },
+    { "look_meets_who_steps_aside", begin_aside, { block_and_go_on, look }, end_aside },
     { "spare_runs_and_retires", begin_spare, { block_and_go_on, pool_thread },
       .at_rest = spare_has_retired, .done = some_were_taken },
     { "spare_retires_with_a_queue", begin_spare_with_three, { block_and_go_on, pool_thread },

@@ -195,6 +195,48 @@ unsigned mc_choose(unsigned n)
     return (unsigned)op.out;
 }
 
+static bool barriers = true;
+static uint64_t barrier_of[MC_THREADS + 1];
+
+bool mc_has_barriers(void);
+bool mc_has_barriers(void)
+{
+    return barriers;
+}
+
+void mc_barriers(bool on)
+{
+    barriers = on;
+}
+
+static void barrier(unsigned tid, enum mc_order order, const void *pc)
+{
+    struct mc_op op = { .kind = MC_RMW, .rmw = MC_ADD, .order = order, .val = 1,
+                        .addr = &barrier_of[tid], .size = 8, .pc = pc };
+
+    mc_do(&op);
+}
+
+void mc_light(void)
+{
+    barrier(mc_self(), MC_ACQ_REL, PC);
+}
+
+/* All are told before any is listened to, so that they do not hear of each other. */
+void mc_heavy(void)
+{
+    unsigned self = mc_self();
+
+    for (unsigned t = 1; t <= MC_THREADS; t++) {
+        if (t != self)
+            barrier(t, MC_RELEASE, PC);
+    }
+    for (unsigned t = 1; t <= MC_THREADS; t++) {
+        if (t != self)
+            barrier(t, MC_ACQUIRE, PC);
+    }
+}
+
 long mc_syscall(long number, ...)
 {
     struct mc_op op;

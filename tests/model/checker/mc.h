@@ -47,6 +47,13 @@ unsigned mc_choose(unsigned n);
 void mc_take(uint32_t *word);
 /* Waits until the word is not 0, and sets it to 0; acquire and release. */
 void mc_wait(uint32_t *word);
+/* The barriers of base/barrier.h. A light one and a heavy one of another thread come one after the other,
+ * and who comes second knows what the first one's thread did before; two light ones, and the other
+ * threads of a heavy one, do not know of each other. Real ones promise no less. */
+void mc_light(void);
+void mc_heavy(void);
+/* In setup: whether there are any. Else there are. */
+void mc_barriers(bool on);
 /* Inside a loop that waits for what it just loaded: goes on when there is something newer. */
 void mc_spin(void);
 /* The thread that runs: 1 and up; 0 in setup and final. */

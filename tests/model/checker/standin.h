@@ -5,6 +5,7 @@
  *   base/cpu.h    a pause in a loop waits for a change of what was loaded last
  *   base/lock.h   a lock is one operation that waits, so that a lock that is held costs no schedules
  *                 of its own; not where MC_REAL_LOCK is defined: then it is what is tested
+ *   base/barrier.h  both barriers are operations: see mc.h
  *   futexes, memory, panics: in hooks.c
  */
 #ifndef MC_STANDIN_H
@@ -24,6 +25,9 @@ int mc_sched_yield(void);
 int mc_madvise(void *at, size_t size, int what);
 void mc_spin(void);
 void mc_take(uint32_t *word);
+_Bool mc_has_barriers(void);
+void mc_light(void);
+void mc_heavy(void);
 
 #define memcpy      mc_memcpy
 #define memset      mc_memset
@@ -45,7 +49,21 @@ static inline uint64_t ki_cpu_ticks(void)
     return 0;
 }
 
+#define KI_BASE_BARRIER_H
+#define ki_barriers()       mc_has_barriers()
+#define ki_barrier_light()  mc_light()
+#define ki_barrier_heavy()  mc_heavy()
+#define ki_barriers_init()  ((void)0)
+
 #ifndef MC_REAL_LOCK
+#define KI_BASE_BIASED_H /* a usual lock */
+#define ki_biased                   ki_lock
+#define ki_biased_lock(lock, rank)   ki_lock(lock, rank)
+#define ki_biased_unlock(lock, rank) ki_unlock(lock, rank)
+#define ki_biased_free(lock)         ((void)0)
+#define ki_bias_begin()              ((void)0)
+#define ki_bias_end()                ((void)0)
+#define ki_bias_look()               ((void)0)
 #define ki_lock(lock, rank) ki_lock_real(lock, rank)
 #include "base/lock.h"
 #undef ki_lock

@@ -14,6 +14,7 @@ struct probe {
     unsigned polls;
     unsigned yields;          /* so often it yields first */
     struct ki_task *wakes[2]; /* that each poll wakes, in this order */
+    void (*does)(void);       /* in each poll */
 };
 
 static ki_atomic(uint32_t) flags[4]; /* relaxed: their order has to come from what is tested */
@@ -41,6 +42,8 @@ static kio_poll probe_poll(kio_future *f, kio_context *cx)
     p->polls++;
     for (unsigned i = 0; i < 2 && p->wakes[i]; i++)
         kio_waker_wake(ki_task_waker(p->wakes[i]));
+    if (p->does)
+        p->does();
     if (p->yields) {
         p->yields--;
         cx->run->yielded = true;

@@ -95,7 +95,7 @@ static inline void nothing_queued(void)
 {
     for (unsigned i = 0; i < m->count; i++) {
         MC_ASSERT(!ki_queue_len(&m->workers[i].queue));
-        MC_ASSERT(!ki_load_relaxed(&m->workers[i].lifo));
+        MC_ASSERT(!ki_lifo_has(&m->workers[i].lifo));
     }
     MC_ASSERT(!ki_load_relaxed(&m->inject.len));
     MC_ASSERT(!ki_load_relaxed(&m->base.visitors));
