@@ -21,10 +21,10 @@
  *
  * The races: a worker that did not see `looks` had stored run.self when the barrier was made, so the dump
  * finds it there until the poll has ended and the state says so (acquire there pairs with the release of
- * the store behind the poll: the frame is the last poll's). A worker that saw it sets RUNNING by an
- * exchange: either that finds HELD, or the hold finds RUNNING. Between the poll's end and run.self a dump
- * takes the task for running, which does no harm. A worker that steps aside sets RUNNING first. Without
- * barriers (base/barrier.h) `looks` is never 0.
+ * the store behind the poll, and of each later one: the frame is the last poll's). A worker that saw it sets
+ * RUNNING by an exchange: either that finds HELD, or the hold finds RUNNING. Between the poll's end and
+ * run.self a dump takes the task for running, which does no harm. A worker that steps aside sets RUNNING
+ * first. Without barriers (base/barrier.h) `looks` is never 0.
  *
  * And: the dump holds an idle task, a waker queues it and a worker takes it. The worker's
  * exchange removes HELD; it then waits for the lock, so the dump's release, which clears a bit that

@@ -185,14 +185,15 @@ void *ki_multi_step_aside(struct ki_worker *base, void *(*fn)(void *), void *arg
     (void)ki_multi_stand_in(base->sched);
     free_next(w->multi, ki_lifo_take(&w->lifo));
     ki_multi_steps_aside(w);
-    ki_bare_store_relaxed(&base->run.self, NULL); /* relaxed: the watchdog leaves it alone */
+    /* The watchdog leaves it alone. release: as in task_to_running */
+    ki_bare_store_release(&base->run.self, NULL);
     /* As any thread outside: what fn wakes and spawns goes where others find it. */
     ki_worker_here = NULL;
     ki_here_set((struct ki_here){ 0 });
     out = fn(arg);
     ki_here_set(here);
     ki_worker_here = base;
-    ki_bare_store_relaxed(&base->run.self, self);
+    ki_bare_store_release(&base->run.self, self);
     ki_multi_stand_down(base->sched);
     return out;
 }

@@ -142,8 +142,9 @@ static KIO_NOINLINE void task_to_running_slow(struct ki_task *task)
 
 static inline void task_to_running(struct mworker *w, struct ki_task *task)
 {
-    /* relaxed: before the looks by the light barrier, see look.c */
-    ki_bare_store_relaxed(&w->w.run.self, &task->wakeable);
+    /* Before the looks by the light barrier, see look.c. release: pairs with ki_multi_polls as polls_nothing
+     * does: who finds this task here knows that the last one's poll is over. */
+    ki_bare_store_release(&w->w.run.self, &task->wakeable);
     ki_barrier_light();
     /* acquire: pairs with ki_multi_look, with task_notify and the last poll's end. A wake that comes
      * later finds NOTIFIED, and the poll's end finds its AGAIN. */
