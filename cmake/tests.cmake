@@ -116,6 +116,7 @@ if(CMAKE_C_COMPILER_ID STREQUAL GNU AND NOT KIOTO_SANITIZE)
     ${CMAKE_SOURCE_DIR}/tests/model/checker/hooks.c)
   add_library(model-checker OBJECT ${checker})
   target_link_libraries(model-checker PRIVATE kioto-flags)
+  target_include_directories(model-checker PRIVATE ${CMAKE_SOURCE_DIR}/include)
   target_compile_options(model-checker PRIVATE -O2)
   file(GLOB models CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/model/*.c)
   foreach(file ${models})
@@ -148,12 +149,11 @@ if(CMAKE_C_COMPILER_ID STREQUAL GNU AND NOT KIOTO_SANITIZE)
   set_tests_properties(model/reduction PROPERTIES TIMEOUT 300 LABELS model)
 endif()
 
-# Fuzz targets: with libFuzzer by scripts/fuzz; here each is fed what it once found worth keeping.
-file(GLOB targets CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/fuzz/*.c)
-list(REMOVE_ITEM targets ${CMAKE_SOURCE_DIR}/fuzz/replay.c)
-foreach(file ${targets})
-  get_filename_component(name ${file} NAME_WE)
-  add_executable(fuzz-${name} ${file})
+# Fuzz targets, fuzz/<name>.c with what lies in fuzz/<name>/: with libFuzzer by scripts/fuzz; here each
+# is fed what it once found worth keeping.
+foreach(name api)
+  file(GLOB parts CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/fuzz/${name}/*.c)
+  add_executable(fuzz-${name} ${CMAKE_SOURCE_DIR}/fuzz/${name}.c ${parts})
   target_include_directories(fuzz-${name} PRIVATE ${CMAKE_SOURCE_DIR}/src)
   target_link_libraries(fuzz-${name} PRIVATE kioto-flags kioto-static Threads::Threads)
   target_compile_options(fuzz-${name} PRIVATE -UNDEBUG)
@@ -162,7 +162,10 @@ foreach(file ${targets})
   else()
     target_sources(fuzz-${name} PRIVATE ${CMAKE_SOURCE_DIR}/fuzz/replay.c)
     add_test(NAME fuzz/${name} COMMAND fuzz-${name} ${CMAKE_SOURCE_DIR}/fuzz/corpus/${name})
-    set_tests_properties(fuzz/${name} PROPERTIES TIMEOUT 120 LABELS test)
+    # Every guard of the library fails in the target or in a program of tests/misuse.
+    add_test(NAME fuzz/${name}-guards COMMAND ${Python3_EXECUTABLE}
+      ${CMAKE_SOURCE_DIR}/fuzz/covered.py ${CMAKE_SOURCE_DIR} $<TARGET_FILE:fuzz-${name}>)
+    set_tests_properties(fuzz/${name} fuzz/${name}-guards PROPERTIES TIMEOUT 120 LABELS test)
   endif()
 endforeach()
 

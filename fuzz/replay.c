@@ -1,10 +1,13 @@
-/* A main for a fuzz target without libFuzzer: gives it the files named, and those in folders named. */
+/* A main for a fuzz target without libFuzzer: gives it the files named, and those in folders named;
+ * --tour: has it try every wrong call it knows. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+void fuzz_tour(void);
 
 static int feed(const char *path)
 {
@@ -24,6 +27,10 @@ int main(int argc, char **argv)
 {
     int count = 0;
 
+    if (argc == 2 && strcmp(argv[1], "--tour") == 0) {
+        fuzz_tour();
+        return 0;
+    }
     for (int i = 1; i < argc; i++) {
         DIR *dir = opendir(argv[i]);
         struct dirent *entry;

@@ -65,6 +65,7 @@ struct kio_waits {
     uint32_t place;     /* in its line; 1: the next; 0: in none; KIO_PLACES + 1: further back */
     uint32_t line;      /* how many wait in it; KIO_PLACES + 1: that or more */
     bool has;           /* this future has it, or was handed it and has not looked yet */
+    bool shares;        /* with has: only some of it, and who waits may get it from others */
     bool ends;          /* a channel: whose frames have its address may have the other end */
     char text[64];      /* the rest, for people */
 };

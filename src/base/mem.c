@@ -72,6 +72,11 @@ void ki_mem_watch(void)
     ki_store_relaxed(&watching, true);
 }
 
+bool ki_mem_is_watched(void)
+{
+    return ki_load_relaxed(&watching);
+}
+
 void ki_mem_fail_at(long n)
 {
     ki_store_relaxed(&fail_in, n);

@@ -22,6 +22,7 @@ void ki_mem_keep(const void *ptr);
 
 /* Tests: switches on what follows; first thing in the process. */
 void ki_mem_watch(void);
+bool ki_mem_is_watched(void);
 /* Tests: the nth allocation from now fails (1: the next), once; 0: none. */
 void ki_mem_fail_at(long n);
 /* Tests: allocations made so far; blocks alive. */

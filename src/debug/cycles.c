@@ -6,6 +6,9 @@
  * true at one instant. A cycle is shown only if none of its tasks was polled or woken since it was
  * looked at (ki_look_unmoved): then each still waited, and still had what it had, when the last of
  * them was looked at. Locks are taken and released by polls alone.
+ *
+ * Who has some of a semaphore's permits is named to who waits for others, but no edge leads there:
+ * permits may come from anybody.
  */
 #include "dump.h"
 
@@ -26,8 +29,13 @@ static int compare_tasks(const void *a, const void *b, void *arg)
 static int compare_having(const void *a, const void *b, void *arg)
 {
     const struct ki_dump *d = arg;
+    size_t i = *(const size_t *)a, j = *(const size_t *)b;
+    int order = by_address(d->nodes.at[i].waits.at, d->nodes.at[j].waits.at);
+    uint64_t x = d->entries.at[d->nodes.at[i].entry].id, y = d->entries.at[d->nodes.at[j].entry].id;
 
-    return by_address(d->nodes.at[*(const size_t *)a].waits.at, d->nodes.at[*(const size_t *)b].waits.at);
+    if (!order) /* so one task's stand together, in the order in which the tasks are shown */
+        order = (x > y) - (x < y);
+    return order ? order : (i > j) - (i < j);
 }
 
 /* The first place in a sorted list whose address is not below `at`. */
@@ -98,10 +106,11 @@ bool ki_dump_find(const struct ki_dump *d, const void *holder, size_t *entry)
     return false;
 }
 
-size_t ki_dump_holders(const struct ki_dump *d, const struct ki_node *node,
+size_t ki_dump_holders(const struct ki_dump *d, const struct ki_node *node, bool shares,
                        void (*each)(void *arg, size_t entry), void *arg)
 {
     const void *at = node->waits.at;
+    size_t last = SIZE_MAX;
     size_t count = 0;
     size_t entry;
 
@@ -113,7 +122,12 @@ size_t ki_dump_holders(const struct ki_dump *d, const struct ki_node *node,
     }
     for (size_t i = lower_bound(d, d->having, d->having_count, false, at);
          i < d->having_count && d->nodes.at[d->having[i]].waits.at == at; i++) {
-        each(arg, d->nodes.at[d->having[i]].entry);
+        const struct ki_node *having = &d->nodes.at[d->having[i]];
+
+        if (having->entry == last || (having->waits.shares && !shares))
+            continue;
+        last = having->entry;
+        each(arg, last);
         count++;
     }
     return count;
@@ -142,7 +156,7 @@ static void add_edges(struct ki_dump *d)
         const struct ki_node *node = &d->nodes.at[i];
 
         if (node->role == KI_ROLE_POLLED && node->leaf && !node->stalled)
-            ki_dump_holders(d, node, add_edge, &(struct from){ d, i });
+            ki_dump_holders(d, node, false, add_edge, &(struct from){ d, i });
     }
 }
 

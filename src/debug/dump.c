@@ -83,7 +83,7 @@ static void print_waits(FILE *to, const struct ki_dump *d, const struct ki_node 
         return;
     if (w->ends)
         ki_dump_ends(d, node, name_task, &naming);
-    else if (!ki_dump_holders(d, node, name_task, &naming) && w->holder)
+    else if (!ki_dump_holders(d, node, true, name_task, &naming) && w->holder)
         fputs(", held by a task that is not shown", to);
     if (naming.count > KI_NAMED_MAX)
         fprintf(to, " and %zu more", naming.count - KI_NAMED_MAX);

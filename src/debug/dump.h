@@ -127,8 +127,9 @@ size_t ki_dump_ends(const struct ki_dump *d, const struct ki_node *node,
 bool ki_dump_index(struct ki_dump *d);
 /* The task with this header or frame. */
 bool ki_dump_find(const struct ki_dump *d, const void *holder, size_t *entry);
-/* Calls each for every task known to have what the node waits for; returns how many. */
-size_t ki_dump_holders(const struct ki_dump *d, const struct ki_node *node,
+/* Calls each for every task known to have what the node waits for; returns how many. shares: also for
+ * those that have only a part of it. */
+size_t ki_dump_holders(const struct ki_dump *d, const struct ki_node *node, bool shares,
                        void (*each)(void *arg, size_t entry), void *arg);
 /* Finds tasks that wait for each other; before another dump may look at them. */
 void ki_dump_cycles(struct ki_dump *d);

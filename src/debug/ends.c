@@ -102,6 +102,8 @@ static void search(const struct ki_looked *seen, void *arg)
     if (!seen->walkable || !ki_dump_find(d, seen->task, &entry) || d->entries.at[entry].id != seen->id)
         return;
     frame = d->entries.at[entry].frame;
+    if (!frame)
+        return; /* it was being made */
     for (size_t i = 0; i < frame->type->size / sizeof(void *); i++) {
         const void *word = word_of(frame, i);
 

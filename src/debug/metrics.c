@@ -177,6 +177,16 @@ static void one_number(struct writer *w, const char *name, const char *type, con
     fprintf(w->to, "kioto_%s{runtime=\"%s\"} %llu\n", name, w->runtime, (unsigned long long)value);
 }
 
+/* With a point, whatever the program's locale has there. */
+static void seconds(FILE *to, uint64_t ns, int digits)
+{
+    uint64_t rest = ns % KIO_SEC;
+
+    for (int i = digits; i < 9; i++)
+        rest /= 10;
+    fprintf(to, "%llu.%0*llu", (unsigned long long)(ns / KIO_SEC), digits, (unsigned long long)rest);
+}
+
 static void write_histogram(struct writer *w, const char *name, const char *help,
                             const struct kio_histogram *h)
 {
@@ -187,13 +197,14 @@ static void write_histogram(struct writer *w, const char *name, const char *help
         sum += h->bucket[i];
         fprintf(w->to, "kioto_%s_bucket{runtime=\"%s\",le=\"", name, w->runtime);
         if (i + 1 < KIO_HISTOGRAM_BUCKETS)
-            fprintf(w->to, "%.6f", (double)(UINT64_C(1) << i) / 1e6);
+            seconds(w->to, (UINT64_C(1) << i) * 1000, 6);
         else
             fputs("+Inf", w->to);
         fprintf(w->to, "\"} %llu\n", (unsigned long long)sum);
     }
-    fprintf(w->to, "kioto_%s_sum{runtime=\"%s\"} %.9f\n", name, w->runtime, (double)h->sum_ns / 1e9);
-    fprintf(w->to, "kioto_%s_count{runtime=\"%s\"} %llu\n", name, w->runtime,
+    fprintf(w->to, "kioto_%s_sum{runtime=\"%s\"} ", name, w->runtime);
+    seconds(w->to, h->sum_ns, 9);
+    fprintf(w->to, "\nkioto_%s_count{runtime=\"%s\"} %llu\n", name, w->runtime,
             (unsigned long long)h->count);
 }
 

@@ -167,8 +167,10 @@ void ki_ready_close(struct ki_ready *r)
     give_free(r);
 }
 
+/* Under the lock, which is given back: who handles the abort may use the fd. */
 static KIO_COLD void two_wait(struct ki_ready *r, unsigned dir)
 {
+    ki_unlock(&r->lock, KI_RANK_IO);
     ki_guard_fail(ki_guard_here(), "let one task read and one write; others ask them by a channel",
                   "two futures wait to %s fd %d at once", dir == KI_READ ? "read from" : "write to",
                   r->fd);

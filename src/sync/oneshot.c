@@ -22,7 +22,7 @@
 
 #include "buffer.h"
 #include "../base/alone.h"
-#include "../base/mem.h"
+#include "../base/block.h"
 #include "../future/guard.h"
 #include "../future/leaf.h"
 #include "../future/waker.h"
@@ -72,12 +72,12 @@ static kio_waker waker_of(uintptr_t word)
 static void destroy(struct kio_once_ *o)
 {
     ki_cell_clear_alone(&o->sender);
-    ki_mem_free(o);
+    ki_block_put(o, sizeof *o + o->size);
 }
 
 int kio_oneshot_new_(struct kio_once_ **tx, struct kio_once_ **rx, size_t size)
 {
-    struct kio_once_ *o = size > SIZE_MAX / 2 ? NULL : ki_mem_alloc(sizeof *o + size);
+    struct kio_once_ *o = size > SIZE_MAX / 2 ? NULL : ki_block_get(sizeof *o + size);
 
     *tx = *rx = o;
     if (!o)

@@ -2,13 +2,14 @@
  * Permits with a guard: a kio_acquire inside, and when that has ended, a kept future that gives them
  * back. `count` is what it holds; the acquire's own drop takes care of what was granted and not seen.
  *
- * The dump does not name it as a holder: others hold permits too, so who waits need not wait for this
- * one, and a thousand holders times a thousand who wait are a million edges.
+ * The dump names it as one of the holders, and lets no cycle lead through it: whoever gives permits
+ * back may be another.
  */
 #include "waiters.h"
 #include "../future/guard.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 static kio_poll permits_poll(kio_future *f, kio_context *cx)
 {
@@ -40,8 +41,22 @@ static void permits_drop(kio_future *f)
         kio_release(self->of, count);
 }
 
+/* While it waits, the acquire inside says for what. */
+static void permits_waits(const kio_future *f, struct kio_waits *to)
+{
+    const struct kio_permits *self = (const struct kio_permits *)f;
+
+    if (f->state != KIO_KEPT || !self->count)
+        return;
+    to->what = "semaphore";
+    to->at = self->of;
+    to->has = to->shares = true;
+    snprintf(to->text, sizeof to->text, "%zu of its permits", self->count);
+}
+
 static const kio_future_type permits_type = {
     .name = "kio_permits",
+    .waits = permits_waits,
     .size = sizeof(struct kio_permits),
     .poll = permits_poll,
     .drop = permits_drop,

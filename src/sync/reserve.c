@@ -70,6 +70,11 @@ static int reserve_many_step(struct kio_reserve_many *self, kio_context *cx)
         if (!send->waiting)
             ki_waiters_push(&c->line, &send->waiter);
     }
+    if (err != -EAGAIN && send->waiting) {
+        if (send->waiter.prev) /* closed, and who wakes all has not come to it */
+            ki_waiters_remove(&c->line, &send->waiter);
+        old = ki_waker_take(&send->waiter.waker);
+    }
     send->waiting = err == -EAGAIN;
     ki_chan_unlock(c);
     kio_waker_drop(old);

@@ -59,8 +59,10 @@ void kio_semaphore_init(struct kio_semaphore *s, size_t permits)
 void kio_release(struct kio_semaphore *s, size_t count)
 {
     ki_sync_lock(&s->lock);
-    if (kio_unlikely_(count > KIO_SEMAPHORE_MAX - s->permits))
+    if (kio_unlikely_(count > KIO_SEMAPHORE_MAX - s->permits)) {
+        ki_sync_unlock(&s->lock); /* who handles the abort may use it */
         too_many("kio_release");
+    }
     s->permits += count;
     grant(s);
     ki_sync_unlock(&s->lock);
@@ -178,7 +180,7 @@ static void acquire_waits(const kio_future *f, struct kio_waits *to)
     to->what = "semaphore";
     to->at = s;
     ki_sync_lock(&s->lock);
-    to->has = self->granted;
+    to->has = to->shares = self->granted;
     snprintf(to->text, sizeof to->text, "%zu wanted, %zu free", self->need, s->permits);
     ki_waiters_place(&s->line, &self->waiter, to);
     ki_sync_unlock(&s->lock);

@@ -624,6 +624,115 @@ static void what_a_task_waits_for_is_named_with_who_has_it(void **state)
     (void)state;
     run(kinds);
 }
+/* ---- permits ------------------------------------------------------------------------------ */
+
+struct pool {
+    struct kio_semaphore permits;
+    struct kio_mutex mutex;
+    struct kio_notify go, stop;
+};
+
+/* Has three of four permits, in two guards, and waits for what the third task has. */
+struct alice {
+    async_fn(void);
+    struct pool *pool;
+    struct kio_permits one, two;
+    struct kio_notified go;
+    struct kio_lock lock;
+};
+
+async(alice)
+{
+    async_begin;
+    kio_task_set_name("alice");
+    await(kio_permits(&self->one, &self->pool->permits, 3));
+    assert_int_equal(kio_permits_split(&self->two, &self->one, 1), 0);
+    await(kio_notified(&self->go, &self->pool->go));
+    await(kio_lock(&self->lock, &self->pool->mutex));
+    async_return();
+}
+
+struct bob {
+    async_fn(void);
+    struct pool *pool;
+    struct kio_permits one;
+    struct kio_notified on;
+};
+
+async(bob)
+{
+    async_begin;
+    kio_task_set_name("bob");
+    assert_int_equal(kio_try_permits(&self->one, &self->pool->permits, 1), 0);
+    await(kio_notified(&self->on, &self->pool->stop));
+    async_return();
+}
+
+struct carol {
+    async_fn(void);
+    struct pool *pool;
+    struct kio_lock lock;
+    struct kio_permits some;
+};
+
+async(carol)
+{
+    async_begin;
+    kio_task_set_name("carol");
+    await(kio_lock(&self->lock, &self->pool->mutex));
+    await(kio_permits(&self->some, &self->pool->permits, 2));
+    async_return();
+}
+
+struct permits {
+    async_fn(void);
+    struct pool pool;
+    struct kio_join_set set;
+    struct kio_join_next next;
+    struct settle settle;
+};
+
+async(permits)
+{
+    async_begin;
+    kio_task_set_name("main");
+    kio_semaphore_init(&self->pool.permits, 4);
+    kio_join_set_spawn(&self->set, bob, .pool = &self->pool);
+    kio_join_set_spawn(&self->set, alice, .pool = &self->pool);
+    await(async_call(&self->settle, settle, .text = " 2 idle"));
+    kio_join_set_spawn(&self->set, carol, .pool = &self->pool);
+    await(async_call(&self->settle, settle, .text = " 3 idle"));
+    kio_notify_one(&self->pool.go);
+    await(async_call(&self->settle, settle, .text = "kio_lock: mutex"));
+    assert_dump(dump_rt,
+                "1 running, 0 queued, 3 idle, 0 over, 0 blocking jobs\n"
+                "task alice: idle\n"
+                "  alice (dump.c), line: kio_lock(&self->lock, &self->pool->mutex)\n"
+                "    kio_lock: mutex #1, 1 of 1 in line, held by task carol\n"
+                "  + kio_permits: has semaphore #2, 1 of its permits\n"
+                "  + kio_permits: has semaphore #2, 2 of its permits\n"
+                "task bob: idle\n"
+                "  bob (dump.c), line: kio_notified(&self->on, &self->pool->stop)\n"
+                "    kio_notified: notify #3, 1 of 1 in line\n"
+                "  + kio_permits: has semaphore #2, 1 of its permits\n"
+                "task carol: idle\n"
+                "  carol (dump.c), line: kio_permits(&self->some, &self->pool->permits, 2)\n"
+                "    kio_permits\n"
+                "      kio_acquire: semaphore #2, 2 wanted, 0 free, 1 of 1 in line, held by task bob, "
+                "task alice\n"
+                "  + kio_lock: has mutex #1, 1 in line\n");
+    kio_join_set_abort_all(&self->set);
+    await(kio_join_set_shutdown(&self->next, &self->set));
+    async_return();
+}
+
+/* No cycle: bob may give back what carol waits for. */
+static void who_has_permits_is_named_and_closes_no_cycle(void **state)
+{
+    (void)state;
+    run(permits);
+}
+
 struct in_line {
     async_fn(void);
     struct kio_notify *n;
@@ -1100,6 +1209,67 @@ static void dumps_under_load_disturb_no_task_and_find_no_cycle(void **state)
     assert_true(dumps > 0);
 }
 
+/* A thread spawns from outside, into slots whose last tasks left their handles' words. */
+struct made_elsewhere {
+    async_fn(void);
+    int tasks;
+    pthread_t thread;
+    ki_atomic(uint32_t) over;
+    struct kio_tx tx;
+    struct kio_rx rx;
+    struct kio_recv recv;
+    struct kio_sleep nap;
+    struct kio_select either;
+    int v;
+};
+
+static void made_elsewhere_drop(struct made_elsewhere *self)
+{
+    kio_tx_drop(&self->tx);
+    kio_rx_drop(&self->rx);
+}
+
+static void *spawn_and_wait(void *arg)
+{
+    struct made_elsewhere *on = arg;
+    struct kio_join_handle handle = { 0 };
+
+    for (int i = 0; i < on->tasks; i++) {
+        assert_int_equal(kio_spawn_on(rt, &handle, ends), 0);
+        while (!kio_is_finished(&handle))
+            sched_yield();
+        kio_drop(&handle);
+    }
+    ki_store_seq_cst(&on->over, 1);
+    return NULL;
+}
+
+async(made_elsewhere, made_elsewhere_drop)
+{
+    async_begin;
+    assert_int_equal(kio_mpsc_channel(&self->tx, &self->rx, sizeof(int), 2), 0);
+    assert_int_equal(pthread_create(&self->thread, NULL, spawn_and_wait, self), 0);
+    while (!ki_load_seq_cst(&self->over))
+        await(kio_select(&self->either, kio_recv(&self->recv, &self->rx, &self->v),
+                         kio_sleep(&self->nap, KIO_MS)));
+    pthread_join(self->thread, NULL);
+    async_return();
+}
+
+static void a_task_that_is_being_made_elsewhere_is_not_taken_for_another(void **state)
+{
+    int dumps = 0;
+    pthread_t dumper;
+
+    (void)state;
+    ki_store_seq_cst(&stop_dumping, 0);
+    assert_int_equal(pthread_create(&dumper, NULL, keep_dumping, &dumps), 0);
+    run(made_elsewhere, .tasks = amount(3000));
+    ki_store_seq_cst(&stop_dumping, 1);
+    pthread_join(dumper, NULL);
+    assert_true(dumps > 0);
+}
+
 /* ---- without memory ----------------------------------------------------------------------- */
 
 struct poor {
@@ -1157,6 +1327,7 @@ RT_MAIN(RT(a_task_is_shown_with_what_it_awaits_as_a_tree),
         RT(tasks_that_wait_for_each_others_locks_are_shown_as_a_cycle),
         RT(a_future_that_has_a_lock_and_is_not_polled_is_shown_as_a_futurelock),
         RT(what_a_task_waits_for_is_named_with_who_has_it),
+        RT(who_has_permits_is_named_and_closes_no_cycle),
         RT(a_long_line_is_counted_up_to_a_hundred),
         RT(combinators_show_what_they_poll_and_only_that),
         RT(a_cycle_may_lead_through_a_join_handle_and_a_lock_that_was_tried),
@@ -1164,4 +1335,5 @@ RT_MAIN(RT(a_task_is_shown_with_what_it_awaits_as_a_tree),
         RT(another_thread_may_dump_while_the_runtime_runs_and_while_nobody_runs_it),
         RT(kio_dump_shows_every_runtime_with_its_name),
         RT(dumps_under_load_disturb_no_task_and_find_no_cycle),
+        RT(a_task_that_is_being_made_elsewhere_is_not_taken_for_another),
         RT(a_dump_without_memory_says_so_and_leaks_nothing))

@@ -23,6 +23,10 @@ struct sender {
     struct kio_reserve reserve;
     struct kio_permit permit;
     struct life permit_life;
+    struct kio_reserve_many reserve_many;
+    struct kio_reserved reserved;
+    struct kio_reserve_owned reserve_owned;
+    struct kio_owned_permit owned;
     struct kio_weak_tx weak;
     struct kio_tx_closed closed;
     struct kio_sleep nap;
@@ -46,6 +50,8 @@ static void sender_drop(struct sender *self)
     if (self->permit_life.magic)
         died(&self->permit_life);
     kio_permit_drop(&self->permit);
+    kio_reserved_drop(&self->reserved);
+    kio_owned_permit_drop(&self->owned);
     kio_weak_tx_drop(&self->weak);
     kio_tx_drop(&self->tx);
     unshare(self->line);
@@ -73,6 +79,28 @@ static bool send_now(struct sender *self)
     return err != -EPIPE;
 }
 
+/* One of the places that were reserved together; false: none is left. */
+static bool send_reserved(struct sender *self)
+{
+    struct kio_permit permit = { { NULL } };
+
+    if (!kio_reserved_next(&self->reserved, &permit))
+        return false;
+    self->message = message_new(self->id, ++self->seq);
+    if (kio_permit_send(&permit, &self->message))
+        message_end(&self->message);
+    self->message.block = NULL;
+    return true;
+}
+
+static void send_owned(struct sender *self)
+{
+    self->message = message_new(self->id, ++self->seq);
+    if (kio_owned_permit_send(&self->owned, &self->message, &self->tx))
+        message_end(&self->message);
+    self->message.block = NULL;
+}
+
 async_declare(sender);
 
 static void one_more_sender(struct sender *self)
@@ -92,7 +120,7 @@ async(sender, sender_drop)
     self->send.out = UNTOUCHED;
     for (; self->left > 0; self->left--) {
         did();
-        switch (roll(&self->dice, 12)) {
+        switch (roll(&self->dice, 14)) {
         case 0:
         case 1:
         case 2:
@@ -157,6 +185,28 @@ async(sender, sender_drop)
             break;
         case 10:
             one_more_sender(self);
+            break;
+        case 11:
+            await(kio_timeout(&self->limit, a_while(&self->dice),
+                              kio_reserve_many(&self->reserve_many, &self->tx, roll(&self->dice, 4),
+                                               &self->reserved)));
+            while (send_reserved(self) && chance(&self->dice, 70))
+                await(kio_yield_now(&self->yield));
+            kio_reserved_drop(&self->reserved);
+            break;
+        case 12: /* the permit has the sender meanwhile */
+            await(kio_timeout(&self->limit, a_while(&self->dice),
+                              kio_reserve_owned(&self->reserve_owned, &self->tx, &self->owned)));
+            if (!self->owned.chan)
+                break;
+            must(!self->tx.chan);
+            if (chance(&self->dice, 50))
+                await(kio_sleep(&self->nap, a_while(&self->dice) / 4));
+            if (chance(&self->dice, 60))
+                send_owned(self);
+            else
+                kio_owned_permit_release(&self->owned, &self->tx);
+            must(self->tx.chan && !self->owned.chan);
             break;
         default:
             (void)kio_tx_capacity(&self->tx);
@@ -534,9 +584,12 @@ struct broadcast {
     PLAY;
     struct kio_broadcast_tx tx;
     struct kio_broadcast_rx rx;
+    struct kio_broadcast_weak_tx weak;
     uint64_t sent;
     int left;
     struct kio_join_handle listeners[4];
+    struct kio_broadcast_closed closed;
+    struct kio_select select;
     struct kio_sleep nap;
     struct kio_yield yield;
 };
@@ -546,6 +599,7 @@ static void broadcast_drop(struct broadcast *self)
     for (int i = 0; i < 4; i++) /* spawned by a plain function: nobody's */
         kio_drop(&self->listeners[i]);
     kio_broadcast_tx_drop(&self->tx);
+    kio_broadcast_weak_tx_drop(&self->weak);
     kio_broadcast_rx_drop(&self->rx);
     died(&self->life);
 }
@@ -565,7 +619,7 @@ async(broadcast, broadcast_drop)
         kio_broadcast_rx_drop(&self->rx);
     for (self->left = (int)roll(&self->dice, 80); self->left; self->left--) {
         did();
-        switch (roll(&self->dice, 6)) {
+        switch (roll(&self->dice, 8)) {
         case 0:
             one_more_listener(self);
             break;
@@ -589,6 +643,24 @@ async(broadcast, broadcast_drop)
         }
         case 4:
             await(kio_sleep(&self->nap, a_while(&self->dice)));
+            break;
+        case 5: /* nobody subscribes meanwhile but from here */
+            await(kio_select(&self->select, kio_broadcast_closed(&self->closed, &self->tx),
+                             kio_sleep(&self->nap, a_while(&self->dice))));
+            if (self->select.out == 0)
+                must(kio_broadcast_receiver_count(&self->tx) == 0);
+            break;
+        case 6:
+            kio_broadcast_weak_tx_drop(&self->weak);
+            self->weak = kio_broadcast_downgrade(&self->tx);
+            kio_broadcast_tx_drop(&self->tx); /* the last one: who listens gets the end */
+            must(kio_broadcast_upgrade(&self->weak, &self->tx) == -EPIPE);
+            if (chance(&self->dice, 80))
+                async_return();
+            kio_broadcast_weak_tx_drop(&self->weak);
+            kio_broadcast_rx_drop(&self->rx);
+            must(kio_broadcast_channel(&self->tx, &self->rx, sizeof(uint64_t), 3) == 0);
+            self->sent = 0;
             break;
         default:
             /* -EPIPE: nobody listens, it was not sent, and later subscribers start after it all the same */
@@ -617,9 +689,10 @@ struct watcher {
     struct kio_watch_rx rx;
     struct watched *of;
     struct pair value;
-    uint64_t seen;
+    uint64_t seen, want;
     int left;
     struct kio_watch_changed changed;
+    struct kio_watch_wait_for wait_for;
     struct kio_sleep nap;
     struct kio_timeout limit;
 };
@@ -631,11 +704,38 @@ static void watcher_drop(struct watcher *self)
     died(&self->life);
 }
 
+static bool has_come(const void *value, void *arg)
+{
+    const struct pair *pair = value;
+
+    must(pair->not_n == ~pair->n);
+    return pair->n >= *(uint64_t *)arg;
+}
+
+static void look_at_pair(const void *value, void *arg)
+{
+    const struct pair *pair = value;
+
+    must(pair->not_n == ~pair->n && pair->n >= *(uint64_t *)arg);
+}
+
 async(watcher, watcher_drop)
 {
     async_begin;
     for (self->left = (int)roll(&self->dice, 40); self->left; self->left--) {
         did();
+        if (chance(&self->dice, 30)) {
+            kio_watch_borrow(&self->rx, look_at_pair, &self->seen);
+            self->want = self->seen + roll(&self->dice, 4);
+            await(kio_timeout(&self->limit, 2 * KIO_MS,
+                              kio_watch_wait_for(&self->wait_for, &self->rx, has_come, &self->want,
+                                                 &self->value)));
+            if (self->limit.out == 0 && self->wait_for.out == 0) {
+                must(self->value.n >= self->want);
+                self->seen = self->value.n;
+            }
+            continue;
+        }
         await(kio_timeout(&self->limit, 3 * KIO_MS, kio_watch_changed(&self->changed, &self->rx)));
         if (self->limit.out)
             continue;
@@ -662,6 +762,8 @@ struct watch {
     struct pair value;
     int left;
     struct kio_join_handle watchers[3];
+    struct kio_watch_closed closed;
+    struct kio_select select;
     struct kio_sleep nap;
 };
 
@@ -673,6 +775,25 @@ static void watch_drop(struct watch *self)
     died(&self->life);
 }
 
+static void next_pair(void *value, void *arg)
+{
+    struct pair *pair = value;
+    struct watched *of = arg;
+
+    of->last++;
+    *pair = (struct pair){ of->last, ~of->last };
+}
+
+static bool next_pair_if_even(void *value, void *arg)
+{
+    struct watched *of = arg;
+
+    if (of->last % 2)
+        return false;
+    next_pair(value, of);
+    return true;
+}
+
 async(watch, watch_drop)
 {
     async_begin;
@@ -681,7 +802,7 @@ async(watch, watch_drop)
     must(kio_watch_channel(&self->tx, &self->rx, sizeof self->value, &self->value) == 0);
     for (self->left = (int)roll(&self->dice, 60); self->left; self->left--) {
         did();
-        switch (roll(&self->dice, 5)) {
+        switch (roll(&self->dice, 9)) {
         case 0:
             (void)kio_spawn(chance(&self->dice, 80) ? &self->watchers[roll(&self->dice, 3)] : NULL, watcher,
                             .life = born(K_PLAY), .dice = split(&self->dice),
@@ -697,6 +818,20 @@ async(watch, watch_drop)
                 kio_abort(h);
             break;
         }
+        case 3:
+            kio_watch_send_modify(&self->tx, next_pair, self->of);
+            break;
+        case 4:
+            (void)kio_watch_send_if_modified(&self->tx, next_pair_if_even, self->of);
+            break;
+        case 5:
+            kio_watch_rx_drop(&self->rx);
+            await(kio_select(&self->select, kio_watch_closed(&self->closed, &self->tx),
+                             kio_sleep(&self->nap, a_while(&self->dice))));
+            if (self->select.out == 0) /* only this one subscribes */
+                must(kio_watch_is_closed(&self->tx));
+            self->rx = kio_watch_subscribe(&self->tx);
+            break;
         default:
             self->value = (struct pair){ self->of->last + 1, ~(self->of->last + 1) };
             self->of->last++;

@@ -117,7 +117,8 @@ static const struct play *const plays[] = {
     &play_semaphore, &play_notify, &play_barrier, &play_once, &play_cancel, &play_sleeps,
     &play_intervals, &play_probes, &play_pipes, &play_tcp, &play_readiness, &play_handles,
     &play_join_set, &play_scope, &play_tracker, &play_local, &play_blocking, &play_in_place,
-    &play_nested, &play_nested, &play_arrays, &play_future_set, &play_iterators,
+    &play_nested, &play_nested, &play_arrays, &play_future_set, &play_iterators, &play_sharing,
+    &play_set_once, &play_permits, &play_abortable, &play_delays, &play_ordered, &play_iter_set,
 };
 
 static const char *only; /* --play */
@@ -248,10 +249,17 @@ async(visitor, visitor_drop)
 
 static void visit(struct outside *self)
 {
+    int err;
+
     pthread_rwlock_rdlock(&open_lock);
     if (is_open)
         kio_runtime_block_on(now.rt, visitor, .life = born(K_PLAY), .dice = split(&self->dice));
     pthread_rwlock_unlock(&open_lock);
+    if (now.multi && chance(&self->dice, 50)) { /* may meet the end */
+        err = kio_runtime_try_block_on(now.rt, NULL, visitor, .life = born(K_PLAY),
+                                       .dice = split(&self->dice));
+        must(err == 0 || err == -ESHUTDOWN || err == -ECANCELED);
+    }
 }
 
 static void look(struct outside *self)
@@ -359,6 +367,51 @@ static void on_blocked(const struct kio_blocked *stuck, void *arg)
     must(stuck->report);
 }
 
+/* Each task of the runtime is heard of twice, and each poll. Relaxed: only sums are compared. */
+static ki_atomic(uint64_t) heard_spawned, heard_ended, heard_begun, heard_done;
+
+static void on_spawn(const struct kio_task_info *task, void *arg)
+{
+    (void)arg;
+    must(task->id && task->function);
+    ki_fetch_add_relaxed(&heard_spawned, 1);
+}
+
+static void on_end(const struct kio_task_info *task, void *arg)
+{
+    (void)arg;
+    must(task->id && (!task->aborted || !task->out));
+    ki_fetch_add_relaxed(&heard_ended, 1);
+}
+
+static void on_begin(const struct kio_task_info *task, void *arg)
+{
+    (void)arg;
+    must(task->id);
+    ki_fetch_add_relaxed(&heard_begun, 1);
+}
+
+static void on_done(const struct kio_task_info *task, void *arg)
+{
+    (void)arg;
+    must(task->id);
+    ki_fetch_add_relaxed(&heard_done, 1);
+}
+
+static bool hooked; /* the runtime of now */
+
+static void set_hooks(struct kio_hooks *hooks)
+{
+    hooks->on_task_spawn = on_spawn;
+    hooks->on_task_end = on_end;
+    hooks->on_poll_begin = on_begin;
+    hooks->on_poll_end = on_done;
+    ki_store_relaxed(&heard_spawned, 0);
+    ki_store_relaxed(&heard_ended, 0);
+    ki_store_relaxed(&heard_begun, 0);
+    ki_store_relaxed(&heard_done, 0);
+}
+
 static void make_runtime(struct ki_rand *dice)
 {
     struct kio_runtime_config config = {
@@ -372,6 +425,9 @@ static void make_runtime(struct ki_rand *dice)
         .hooks = { .on_blocked = on_blocked },
     };
 
+    hooked = chance(dice, 30);
+    if (hooked)
+        set_hooks(&config.hooks);
     must(kio_runtime_new(&now.rt, &config) == 0);
 }
 
@@ -384,6 +440,11 @@ static void check_metrics(void)
     must(m.tasks_alive == 0);
     must(m.timers == 0);
     must(m.queue_depth == 0);
+    if (hooked) {
+        must(ki_load_relaxed(&heard_spawned) == m.tasks_spawned);
+        must(ki_load_relaxed(&heard_ended) == m.tasks_spawned);
+        must(ki_load_relaxed(&heard_begun) == ki_load_relaxed(&heard_done));
+    }
     tasks_in_all += m.tasks_spawned;
 }
 
@@ -430,6 +491,15 @@ static void round_once(uint64_t seed)
     run_conductor(&dice, length, calm);
     calm_rounds += calm;
     set_open(false);
+    if (calm && !count && now.threads) { /* all have ended by themselves, but for jobs under way */
+        int err = kio_runtime_drain(now.rt, 20 * KIO_SEC);
+
+        must(err == 0);
+    } else if (chance(&dice, 20)) {
+        int err = kio_runtime_drain(now.rt, roll(&dice, 5) * KIO_MS);
+
+        must(err == 0 || err == -ETIMEDOUT);
+    }
     if (chance(&dice, 30)) /* with a limit first, while the threads go on */
         (void)kio_runtime_shutdown(now.rt, chance(&dice, 50) ? 0 : KIO_MS);
     must(kio_runtime_shutdown(now.rt, -1) == 0);

@@ -194,6 +194,8 @@ extern const struct play play_pipes, play_tcp, play_readiness;
 extern const struct play play_handles, play_join_set, play_scope, play_tracker, play_local, play_blocking,
     play_in_place;
 extern const struct play play_nested, play_arrays, play_future_set, play_iterators;
+extern const struct play play_sharing, play_set_once, play_permits, play_abortable;
+extern const struct play play_delays, play_ordered, play_iter_set;
 
 /* ---- a future by hand (probe.c) ----------------------------------------------------------- */
 

@@ -4,6 +4,7 @@
  * under test: memory, system calls, panics.
  */
 #include "inside.h"
+#include "../../../src/base/block.h"
 
 #include <errno.h>
 #include <linux/futex.h>
@@ -288,31 +289,34 @@ int mc_madvise(void *at, size_t size, int what)
     return 0;
 }
 
-void *ki_mem_alloc(size_t size);
+/* Nothing is kept: every block that is freed is looked after. */
+_Thread_local struct ki_blocks ki_blocks;
+
+void ki_block_put_slow(void *block)
+{
+    ki_mem_free(block);
+}
+
 void *ki_mem_alloc(size_t size)
 {
     return mc_alloc(size, 16, false);
 }
 
-void *ki_mem_zalloc(size_t size);
 void *ki_mem_zalloc(size_t size)
 {
     return mc_alloc(size, 16, true);
 }
 
-void *ki_mem_alloc_aligned(size_t align, size_t size);
 void *ki_mem_alloc_aligned(size_t align, size_t size)
 {
     return mc_alloc(size, align, false);
 }
 
-void ki_mem_free(void *ptr);
 void ki_mem_free(void *ptr)
 {
     mc_free(ptr);
 }
 
-void ki_mem_keep(const void *ptr);
 void ki_mem_keep(const void *ptr)
 {
     (void)ptr;
