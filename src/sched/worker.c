@@ -146,8 +146,8 @@ static inline void task_to_running(struct mworker *w, struct ki_task *task)
      * does: who finds this task here knows that the last one's poll is over. */
     ki_bare_store_release(&w->w.run.self, &task->wakeable);
     ki_barrier_light();
-    /* acquire: pairs with ki_multi_look, with task_notify and the last poll's end. A wake that comes
-     * later finds NOTIFIED, and the poll's end finds its AGAIN. */
+    /* acquire: pairs with ki_multi_look. Of state any order would do: what the last poll and the waker wrote
+     * came with the queue. A wake that comes later finds NOTIFIED, and the poll's end finds its AGAIN. */
     if (kio_unlikely_(ki_load_acquire(&w->multi->looks) ||
                       ki_load_acquire(&task->state) != (KI_TASK_LIVE | KI_TASK_NOTIFIED)))
         task_to_running_slow(task);
@@ -178,7 +178,8 @@ static inline bool task_to_idle(struct ki_task *task)
 /* It stays NOTIFIED; what brings it to its next poll publishes what this one did. */
 static inline void task_to_notified(struct ki_task *task)
 {
-    /* relaxed: only we have set it. acq_rel: pairs with a dump's hold. */
+    /* relaxed: only we have set it. acq_rel: pairs with a dump's hold; any order would do, as the dump looks
+     * at run.self next, which brings it along. */
     if (kio_unlikely_(ki_load_relaxed(&task->state) & KI_TASK_RUNNING))
         ki_fetch_and_acq_rel(&task->state, ~KI_TASK_RUNNING);
 }
@@ -202,7 +203,8 @@ void ki_multi_steps_aside(struct mworker *w)
 {
     struct ki_task *task = ki_task_of(w->w.run.self);
 
-    /* acq_rel: as task_to_running. For the time without run.self. */
+    /* acq_rel: as task_to_running. For the time without run.self. Any order would do: who comes second to the
+     * word finds the other's bit. */
     if (ki_fetch_or_acq_rel(&task->state, KI_TASK_RUNNING) & KI_TASK_HELD)
         ki_look_wait(task);
 }

@@ -227,13 +227,25 @@ static void begin_no_task(void)
     m->config.spares = 1;
 }
 
-/* A dump meets who steps aside: the frame is still the poll's. */
+/* A dump meets who steps aside: the frame is still the poll's. It may hold the task that was polled before. */
 static void begin_aside(void)
 {
     begin_with(1);
+    other = spawn_on(0, 1);
+    MC_ASSERT(ki_queue_pop(&m->workers[0].queue) == other);
     task = spawn_on(0, 0);
     probe_of(task)->does = step_aside;
     MC_ASSERT(ki_queue_pop(&m->workers[0].queue) == task);
+}
+
+static void poll_and_block(void)
+{
+    struct mworker *w = &m->workers[0];
+
+    ki_worker_here = &w->w;
+    run_task(w, other);
+    run_task(w, task);
+    ki_worker_here = NULL;
 }
 
 static void visit(const struct ki_looked *seen, void *arg)
@@ -430,7 +442,7 @@ static const struct mc_test tests[] = {
       .done = some_were_taken },
     { "two_loops", begin_slot, { loop_as_0, loop_as_1 }, end_three, .at_rest = end_three },
     { "new_spare_meets_a_thief", begin_no_task, { block, steal_as_1 }, end_blocked },
-    { "look_meets_who_steps_aside", begin_aside, { block_and_go_on, look }, end_aside },
+    { "look_meets_who_steps_aside", begin_aside, { poll_and_block, look }, end_aside },
     { "spare_runs_and_retires", begin_spare, { block_and_go_on, pool_thread },
       .at_rest = spare_has_retired, .done = some_were_taken },
     { "spare_retires_with_a_queue", begin_spare_with_three, { block_and_go_on, pool_thread },
