@@ -108,6 +108,13 @@ foreach(kind "ct" "det" "mt --workers 1" "mt --workers 2" "mt --workers 16")
   set_tests_properties(stress/${short} PROPERTIES TIMEOUT 180 LABELS test)
 endforeach()
 
+# The same seed, everything at once: which task does what when, in the same order.
+add_test(NAME stress/det-repeats COMMAND sh -c "\
+  one=$($<TARGET_FILE:kioto-stress> --flavor det --rounds 3 --seed 14) || exit 1; \
+  two=$($<TARGET_FILE:kioto-stress> --flavor det --rounds 3 --seed 14) || exit 1; \
+  echo \"$one\"; test \"$one\" = \"$two\"")
+set_tests_properties(stress/det-repeats PROPERTIES TIMEOUT 180 LABELS test)
+
 # The interleaving checker: tests/model/<part>.c says in its first comment which sources it is made of, and
 # with which sizes. Compiled for a thread sanitizer whose library is the checker (docs/design/model.md); its
 # calls are gcc's.

@@ -55,8 +55,8 @@ static void many_over(struct slot *s)
 {
     size_t out = FUTURE(s, kio_recv_many)->out;
 
-    if (out == UNTOUCHED || out == SIZE_MAX)
-        return; /* dropped; after a poll it is the latter */
+    if (out == UNTOUCHED)
+        return;
     must(out <= s->need);
     for (size_t i = 0; i < out; i++)
         message_received(s->messages[i], s->of);

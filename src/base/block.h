@@ -1,6 +1,6 @@
 /*
- * Small blocks that come and go often, as a oneshot does: a thread keeps a few of those that were freed on it.
- * Getting one and giving it back are ten instructions each; malloc and free take 150.
+ * Small blocks that come and go often, as a oneshot does: a thread keeps a few of those that were freed
+ * on it. Getting one and giving it back are ten instructions each; malloc and free take 150.
  *
  * Access: ki_blocks is the thread's own. A block may be given back on another thread than it came from.
  */

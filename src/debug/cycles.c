@@ -190,9 +190,22 @@ static bool is_definite(const struct ki_dump *d, const size_t *edges, size_t cou
     return true;
 }
 
+/* Where it begins: with the task that was there first. */
+static size_t oldest(const struct ki_dump *d, const size_t *edges, size_t count)
+{
+    size_t found = 0;
+
+    for (size_t i = 1; i < count; i++) {
+        if (d->entries.at[d->edges.at[edges[i]].from].id < d->entries.at[d->edges.at[edges[found]].from].id)
+            found = i;
+    }
+    return found;
+}
+
 static void add_cycle(struct ki_dump *d, const size_t *edges, size_t count)
 {
     struct ki_cycle *cycle = ki_dump_add(d, cycles);
+    size_t begin = oldest(d, edges, count);
 
     if (!cycle)
         return;
@@ -203,7 +216,7 @@ static void add_cycle(struct ki_dump *d, const size_t *edges, size_t count)
 
         if (!edge)
             return;
-        *edge = edges[i];
+        *edge = edges[(begin + i) % count];
         cycle->count++;
     }
 }

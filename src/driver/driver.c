@@ -93,6 +93,7 @@ static void fire(struct ki_driver *d, int64_t now_ns)
         lock(d);
         while (count < KI_FIRE_BATCH && (t = ki_wheel_take(&d->wheel, now_ns))) {
             batch[count++] = t->waker;
+            __builtin_prefetch(t->waker.to, 1); /* a task that slept for long is in no cache */
             t->waker.to = NULL;
             /* release: pairs with ki_timer_rearm and _cancel: from here on it is the owner's */
             ki_bare_store_release(&t->driver, NULL);

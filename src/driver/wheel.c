@@ -164,10 +164,24 @@ static void deal_out(struct ki_wheel *w, unsigned n)
     }
 }
 
+/* Of the slot where the wheel stands: nothing of a higher level begins there any more. */
+static struct kio_timer_ *take_here(struct ki_wheel *w)
+{
+    struct kio_timer_ *t = w->slot0[w->tick & (KI_L0_SLOTS - 1)];
+
+    unlink_timer(t);
+    if (t->next)
+        __builtin_prefetch(t->next->next, 1); /* taken next but one; mostly it is in no cache */
+    set_count(w, w->count - 1);
+    return t;
+}
+
 struct kio_timer_ *ki_wheel_take(struct ki_wheel *w, int64_t now_ns)
 {
     uint64_t now = (uint64_t)now_ns >> KI_TICK_SHIFT;
 
+    if (w->tick <= now && w->slot0[w->tick & (KI_L0_SLOTS - 1)])
+        return take_here(w); /* what is there was dealt out, or armed when it was due */
     while (w->count) {
         int level;
         uint64_t at = next_tick(w, &level);
@@ -175,15 +189,9 @@ struct kio_timer_ *ki_wheel_take(struct ki_wheel *w, int64_t now_ns)
         if (at > now)
             break;
         w->tick = at;
-        if (level >= 0) {
-            deal_out(w, (unsigned)level);
-        } else {
-            struct kio_timer_ *t = w->slot0[at & (KI_L0_SLOTS - 1)];
-
-            unlink_timer(t);
-            set_count(w, w->count - 1);
-            return t;
-        }
+        if (level < 0)
+            return take_here(w);
+        deal_out(w, (unsigned)level);
     }
     /* Nothing lies between here and now (what did was dealt out above), so moving keeps every
      * timer's level: a slot that begins after now still differs in the same bits. */

@@ -887,10 +887,14 @@ struct kio_recv *kio_recv_(struct kio_recv *slot, struct kio_chan_ *chan, void *
 static kio_poll recv_many_poll(kio_future *f, kio_context *cx)
 {
     struct kio_recv_many *self = (struct kio_recv_many *)f;
+    size_t got;
 
     f->state = self;
-    self->out = self->max ? recv_step(&self->recv, cx, self->max) : 0;
-    return self->out == SIZE_MAX ? KIO_PENDING : ki_ready_now(f);
+    got = self->max ? recv_step(&self->recv, cx, self->max) : 0;
+    if (got == SIZE_MAX)
+        return KIO_PENDING;
+    self->out = got;
+    return ki_ready_now(f);
 }
 
 static void recv_many_drop(kio_future *f)

@@ -3,7 +3,9 @@
  * the count with the one at its birth, so it need not be polled to be among those that are woken.
  *
  * A future is a place in the line and no more, because there are many of them:
- *   kio.state     the notify; odd until it was polled or enabled; or over
+ *   kio.state     the notify; odd until it was polled or enabled; in the line also the last two bits
+ *                 of the round in which it came there: kio_notify_waiters() lets go of the lock between
+ *                 those it wakes, and who is polled in such a moment has been called; or over
  *   waiter.prev   NULL: not in the line; then waiter.next says why, under the lock:
  *                 odd: it was not in it yet; the round of its birth, doubled, and 1
  *                 GRANTED, GRANTED_LAST: chosen by notify_one, notify_last
@@ -22,7 +24,14 @@
 
 static struct kio_notify *notify_of(const kio_future *f)
 {
-    return (struct kio_notify *)((uintptr_t)f->state & ~(uintptr_t)1);
+    return (struct kio_notify *)((uintptr_t)f->state & ~(uintptr_t)7);
+}
+
+_Static_assert(_Alignof(struct kio_notify) >= 8, "three bits of its address are free");
+
+static uintptr_t round_bits(const struct kio_notify *n)
+{
+    return ((uintptr_t)n->rounds & 3) << 1;
 }
 
 static uintptr_t born_in(const struct kio_notify *n)
@@ -86,8 +95,13 @@ void kio_notify_waiters(struct kio_notify *n)
 /* Under the lock: is it notified? It takes the permit, or its place in the line. */
 static bool look_locked(struct kio_notify *n, struct kio_notified *self)
 {
-    if (self->waiter.prev)
-        return false;
+    if (self->waiter.prev) {
+        if (((uintptr_t)self->kio.state & 6) == round_bits(n))
+            return false;
+        ki_waiters_remove(&n->line, &self->waiter);
+        self->waiter.next = (struct kio_waiter_ *)CALLED;
+        return true;
+    }
     if (why_out(self) != born_in(n))
         return true; /* granted, called, or born before a call */
     if (n->permit) {
@@ -96,7 +110,14 @@ static bool look_locked(struct kio_notify *n, struct kio_notified *self)
         return true;
     }
     ki_waiters_push(&n->line, &self->waiter);
+    self->kio.state = (char *)n + round_bits(n);
     return false;
+}
+
+/* From now on it has something to give back. */
+static void begin(struct kio_notified *self)
+{
+    self->kio.state = (void *)((uintptr_t)self->kio.state & ~(uintptr_t)1);
 }
 
 bool kio_notified_enable(struct kio_notified *self)
@@ -106,10 +127,10 @@ bool kio_notified_enable(struct kio_notified *self)
 
     if (kio_is_over_(&self->kio))
         return true;
+    begin(self);
     ki_sync_lock(&n->lock);
     notified = look_locked(n, self);
     ki_sync_unlock(&n->lock);
-    self->kio.state = n; /* from now on it has something to give back */
     return notified;
 }
 
@@ -120,7 +141,7 @@ static kio_poll notified_poll(kio_future *f, kio_context *cx)
     kio_waker old = { NULL };
     bool notified;
 
-    f->state = n;
+    begin(self);
     if (!kio_coop_may_(cx))
         return KIO_PENDING;
     ki_sync_lock(&n->lock);

@@ -259,8 +259,35 @@ static bool chunk_in_use(const struct ki_chunk *chunk, uint32_t carved)
     return false;
 }
 
+/* Memory that goes back to the kernel; neighbours together, because each call stops every processor. */
+struct going {
+    char *from, *to;
+};
+
+static void go_now(struct going *g)
+{
+    if (g->from != g->to)
+        madvise(g->from, (size_t)(g->to - g->from), MADV_DONTNEED);
+    g->from = g->to;
+}
+
+static void let_go(struct going *g, char *chunk)
+{
+    ki_mem_unpoison(chunk, KI_CHUNK_SIZE);
+    if (g->from != g->to && chunk == g->to) {
+        g->to += KI_CHUNK_SIZE;
+    } else if (g->from != g->to && chunk + KI_CHUNK_SIZE == g->from) {
+        g->from = chunk;
+    } else {
+        go_now(g);
+        *g = (struct going){ chunk, chunk + KI_CHUNK_SIZE };
+    }
+}
+
 void ki_arena_trim(struct ki_arena *arena)
 {
+    struct going going = { 0 };
+
     ki_lock(&arena->lock, KI_RANK_SLAB);
     memset(&arena->shared, 0, sizeof arena->shared);
     memset(arena->fresh, 0, sizeof arena->fresh);
@@ -278,13 +305,12 @@ void ki_arena_trim(struct ki_arena *arena)
             }
             continue;
         }
-        if (carved) {
-            ki_mem_unpoison(chunk_base(chunk), KI_CHUNK_SIZE);
-            madvise(chunk_base(chunk), KI_CHUNK_SIZE, MADV_DONTNEED);
-        }
+        if (carved)
+            let_go(&going, chunk_base(chunk));
         ki_store_relaxed(&chunk->carved, 0);
         chunk->next = arena->fresh[chunk->slot_class];
         arena->fresh[chunk->slot_class] = chunk;
     }
+    go_now(&going);
     ki_unlock(&arena->lock, KI_RANK_SLAB);
 }

@@ -67,7 +67,8 @@ async(delays)
     begin();
     kio_delay_queue_on_drop(kio_delay_queue(&self->queue, sizeof(int)), value_drop);
     for (self->i = 0; self->i < 40; self->i++) {
-        FAULT_TRY(kio_delay_queue_insert(&self->queue, &self->i, self->i * 10 * KIO_US, &self->keys[self->i]));
+        FAULT_TRY(kio_delay_queue_insert(&self->queue, &self->i, self->i * 10 * KIO_US,
+                                         &self->keys[self->i]));
         one_more();
     }
     faults_check(kio_delay_queue_reset(&self->queue, self->keys[0], KIO_MS) == 0);

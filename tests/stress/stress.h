@@ -53,6 +53,9 @@ struct life born(enum kind kind);
 void died(struct life *life);
 /* An operation was done: the hang monitor sees progress. */
 void did(void);
+/* Of which task did something, and when, in order: on the deterministic runtime the same for the same
+ * seed. */
+extern uint64_t digest;
 uint64_t operations(void);
 uint64_t made_so_far(enum kind kind);
 long alive_now(enum kind kind);

@@ -451,6 +451,20 @@ static void recv_many_of_a_closed_channel_leaves_the_values_alone(void **state)
     }
 }
 
+static void recv_many_dropped_while_it_waits_says_that_nothing_came(void **state)
+{
+    struct kio_recv_many many = { 0 };
+    static int values[2];
+
+    (void)state;
+    BOTH_KINDS(1)
+    {
+        PENDING(&l, kio_recv_many(&many, &rx, values, 2));
+        kio_drop(&many);
+        assert_int_equal(many.out, 0);
+    }
+}
+
 static void recv_many_takes_up_to_its_limit_and_then_the_rest_and_the_end(void **state)
 {
     struct kio_recv_many many = { 0 };
@@ -548,6 +562,7 @@ int main(void)
         cmocka_unit_test(the_task_that_polled_the_receive_last_is_woken),
         cmocka_unit_test(a_receiver_that_goes_gives_its_waker_back),
         cmocka_unit_test(recv_many_of_a_closed_channel_leaves_the_values_alone),
+        cmocka_unit_test(recv_many_dropped_while_it_waits_says_that_nothing_came),
         cmocka_unit_test(recv_many_takes_up_to_its_limit_and_then_the_rest_and_the_end),
         cmocka_unit_test(destructors_may_use_the_channel_that_drains),
     };

@@ -276,6 +276,122 @@ static void connects_and_accepts_can_be_dropped_and_closed(void **state)
     assert_int_equal(kio_test(SEEDS, waits), 0);
 }
 
+/* ---- order -------------------------------------------------------------------------------- */
+
+/* Two connections, a byte on each, one after the other; which arrives first. */
+struct overtaking {
+    async_fn(int);
+    struct kio_net *net;
+    struct kio_net_listener listener;
+    struct kio_stream from[2], to[2];
+    struct kio_net_connect connect;
+    struct kio_net_accept accept;
+    struct kio_join both;
+    struct kio_write write;
+    struct kio_read read[2];
+    struct kio_select first;
+    struct kio_sleep nap;
+    char bytes[2][4];
+    int i;
+};
+
+async(overtaking)
+{
+    static const struct kio_net_link link = { .delay_min = KIO_MS, .delay_max = 20 * KIO_MS };
+
+    async_begin;
+    kio_test_check(!kio_net_new(&self->net, &link));
+    kio_test_check(!kio_net_listen(self->net, &self->listener, "b:x"));
+    for (self->i = 0; self->i < 2; self->i++) {
+        await(kio_join(&self->both,
+                       kio_net_connect(&self->connect, self->net, "a", "b:x", &self->from[self->i]),
+                       kio_net_accept(&self->accept, &self->listener, &self->to[self->i])));
+    }
+    for (self->i = 0; self->i < 2; self->i++)
+        await(kio_write(&self->write, &self->from[self->i], "1", 1));
+    await(kio_select_biased(&self->first, kio_read(&self->read[0], &self->to[0], self->bytes[0], 1),
+                            kio_read(&self->read[1], &self->to[1], self->bytes[1], 1)));
+    for (self->i = 0; self->i < 2; self->i++) {
+        kio_close(&self->from[self->i]);
+        kio_close(&self->to[self->i]);
+    }
+    kio_net_close(&self->listener);
+    await(kio_sleep(&self->nap, KIO_SEC));
+    kio_net_free(self->net);
+    async_return(self->first.out);
+}
+
+static void what_was_sent_on_another_connection_may_overtake(void **state)
+{
+    int firsts[2] = { 0, 0 };
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct kio_runtime *rt;
+
+        assert_int_equal(kio_runtime_new(&rt, &(struct kio_runtime_config){
+                                                  .flavor = KIO_DETERMINISTIC, .seed = seed }),
+                         0);
+        firsts[kio_runtime_block_on(rt, overtaking)]++;
+        kio_runtime_free(rt);
+    }
+    assert_true(firsts[0] >= SEEDS / 8 && firsts[1] >= SEEDS / 8);
+}
+
+/* A peer that reads a little now and then holds the writer up: the window is full. */
+struct slow_peer {
+    async_fn(void);
+    struct kio_net *net;
+    struct kio_net_listener listener;
+    struct kio_stream a, b;
+    struct kio_net_connect connect;
+    struct kio_net_accept accept;
+    struct kio_join both;
+    struct kio_timeout limit;
+    struct kio_write_all write;
+    struct kio_read read;
+    struct kio_sleep nap;
+    char sent[300], in[100];
+    size_t got;
+    kio_instant start;
+};
+
+async(slow_peer)
+{
+    static const struct kio_net_link link = { .window = 100 };
+
+    async_begin;
+    kio_test_check(!kio_net_new(&self->net, &link));
+    kio_test_check(!kio_net_listen(self->net, &self->listener, "b:x"));
+    await(kio_join(&self->both, kio_net_connect(&self->connect, self->net, "a", "b:x", &self->a),
+                   kio_net_accept(&self->accept, &self->listener, &self->b)));
+    async_let(kio_write_all(&self->write, &self->a, self->sent, sizeof self->sent));
+    self->start = kio_now();
+    for (;;) {
+        await(kio_timeout(&self->limit, 10 * KIO_SEC, &self->write));
+        if (!self->limit.out)
+            break;
+        kio_test_check(self->write.count - self->got <= 100);
+        await(kio_read(&self->read, &self->b, self->in, sizeof self->in));
+        kio_test_check(self->read.out > 0);
+        self->got += (size_t)self->read.out;
+    }
+    kio_test_check(!self->write.out && self->got >= 200); /* the last window lies there */
+    kio_test_check(kio_now() - self->start >= 20 * KIO_SEC);
+    kio_close(&self->a);
+    kio_close(&self->b);
+    kio_net_close(&self->listener);
+    await(kio_sleep(&self->nap, KIO_SEC));
+    kio_net_free(self->net);
+    async_return();
+}
+
+static void a_slow_peer_holds_the_writer_up(void **state)
+{
+    (void)state;
+    assert_int_equal(kio_test(SEEDS, slow_peer), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -285,6 +401,8 @@ int main(void)
         cmocka_unit_test(nobody_listens_is_refused),
         cmocka_unit_test(a_cut_resets_both_ends),
         cmocka_unit_test(connects_and_accepts_can_be_dropped_and_closed),
+        cmocka_unit_test(what_was_sent_on_another_connection_may_overtake),
+        cmocka_unit_test(a_slow_peer_holds_the_writer_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
