@@ -250,9 +250,11 @@ static void poll_and_block(void)
 
 static void visit(const struct ki_looked *seen, void *arg)
 {
+    const struct probe *p = probe_of(seen->task);
+
     (void)arg;
-    if (seen->walkable) /* a race if a worker polls it now */
-        MC_ASSERT(probe_of(seen->task)->polls <= 1);
+    if (seen->walkable) /* a race if a worker polls it now: it writes polls before it steps aside, out later */
+        MC_ASSERT(p->polls <= 1 && !p->out);
 }
 
 static void look(void)
