@@ -60,7 +60,7 @@ static void put_spare(struct mworker *w)
     w->free = m->spare_free;
     m->spare_free = w;
     ki_unlock(&m->spare_lock, KI_RANK_RUNTIME);
-    ki_fetch_sub_release(&m->standing_in, 1); /* pairs with ki_multi_quiet: it sleeps no more */
+    ki_fetch_sub_release(&m->standing_in, 1); /* pairs with ki_multi_quiet; see there */
 }
 
 static void spare_main(struct ki_job *job)

@@ -381,6 +381,7 @@ static struct ki_task *sleep_until_woken(struct mworker *w, bool searching)
     if (m->base.watch)
         ki_watch_asleep(&w->w.watched);
     ki_idle_enter(&m->idle, searching);
+    /* The end is looked for to save a sleep: without it who closes ends that. */
     may_sleep = !ki_multi_has_work(m) && !is_ending(m);
     if (may_sleep)
         ki_count(&w->w.parks);
@@ -682,7 +683,8 @@ bool ki_multi_quiet(struct ki_sched *sched, uint64_t *polls)
     *polls = 0;
     if (!ki_sched_enter(sched))
         return false;
-    /* While a spare stands in, a worker is blocked: that is not quiet. */
+    /* While a spare stands in, a worker is blocked: that is not quiet. acquire: pairs with put_spare, whose
+     * spare sleeps no more; the checker in tests/model sees that without it, as sleepers is seq_cst. */
     quiet = !ki_load_acquire(&m->standing_in) &&
             ki_load_seq_cst(&m->idle.sleepers) == m->count && !ki_multi_has_work(m);
     for (unsigned i = 0; i < m->count; i++) {
