@@ -227,7 +227,7 @@ static void begin_no_task(void)
     m->config.spares = 1;
 }
 
-/* A dump meets who steps aside: the frame is still the poll's. It may hold the task that was polled before. */
+/* A dump meets who steps aside: the frame is still the poll's. It may hold the task polled before. */
 static void begin_aside(void)
 {
     begin_with(1);
@@ -253,7 +253,7 @@ static void visit(const struct ki_looked *seen, void *arg)
     const struct probe *p = probe_of(seen->task);
 
     (void)arg;
-    if (seen->walkable) /* a race if a worker polls it now: it writes polls before it steps aside, out later */
+    if (seen->walkable) /* a race if it is polled now: polls is written before it steps aside, out later */
         MC_ASSERT(p->polls <= 1 && !p->out);
 }
 

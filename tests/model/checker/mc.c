@@ -389,7 +389,7 @@ static void perform(unsigned tid, struct mc_op *op, struct node *n)
             mc_fail("would wait for ever outside of the threads");
         read_write(tid, op, op->val, n);
         break;
-    case MC_TIMED_WAIT: /* the others wait: what they stored arrives within the time, but brings nothing along */
+    case MC_TIMED_WAIT: /* the others wait: what they stored arrives in time, but brings nothing along */
         if (mc_value(op->loc, mc_last(op->loc)) == op->expected)
             mc_know_all(tid);
         /* fallthrough */
