@@ -235,7 +235,8 @@ static void turn_paused(struct ki_drivers *all, struct ki_driver *d, int64_t max
 
 void ki_drivers_quiet(struct ki_drivers *all)
 {
-    /* seq_cst: after the last job left `busy`; pairs with turn_paused. */
+    /* seq_cst: after the last job left `busy`; pairs with turn_paused. The exchange only chooses one to
+     * wake: any order would do. */
     if (ki_load_seq_cst(&all->held) && ki_xchg_seq_cst(&all->held, 0))
         ki_poller_wake(&all->poller);
 }
@@ -399,7 +400,8 @@ static void leave_orphans(struct ki_driver *d)
 
         t->waker.to = NULL;
         t->prev = &t->next; /* see ki_timer_is_orphan */
-        ki_bare_store_release(&t->driver, NULL); /* as in fire */
+        /* release: as in fire, though nobody polls it while its runtime is freed */
+        ki_bare_store_release(&t->driver, NULL);
         kio_waker_wake(waker);
     }
 }

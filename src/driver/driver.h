@@ -71,8 +71,8 @@ bool ki_timer_rearm(struct kio_timer_ *t, kio_waker waker);
 /* Armed in another runtime than this thread's. */
 static inline bool ki_timer_is_elsewhere(const struct kio_timer_ *t)
 {
-    /* acquire: as ki_timer_rearm */
-    const struct ki_driver *d = ki_bare_load_acquire(&t->driver);
+    /* relaxed: a driver is older than the timer's arming, which is the caller's own */
+    const struct ki_driver *d = ki_bare_load_relaxed(&t->driver);
 
     return d && ki_driver_here && d->all != ki_driver_here->all;
 }

@@ -8,8 +8,8 @@ static void wake(struct kio_wakeable *self)
 {
     struct ki_thread_waker *w = (struct ki_thread_waker *)self; /* its first member */
 
-    /* seq_cst: after what is waited for has happened; pairs with ki_thread_waker_count. */
-    ki_fetch_add_seq_cst(&w->wakes, 1);
+    /* acq_rel: after what is waited for has happened; pairs with ki_thread_waker_count. */
+    ki_fetch_add_acq_rel(&w->wakes, 1);
     ki_futex_wake(&w->wakes, INT32_MAX);
 }
 

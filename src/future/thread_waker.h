@@ -23,7 +23,9 @@ void ki_thread_wakers_forked(void); /* in a forked child: the pool is begun anew
 /* The count before looking at what is waited for; then sleep if it still is that. */
 static inline uint32_t ki_thread_waker_count(struct ki_thread_waker *w)
 {
-    return ki_load_seq_cst(&w->wakes); /* pairs with the wake's increment: before the look */
+    /* acquire: pairs with the wake's increment: the look that follows sees what was waited for, or the sleep
+     * finds another count. */
+    return ki_load_acquire(&w->wakes);
 }
 
 /* max_ns: negative: for ever. */

@@ -60,7 +60,8 @@ static inline void ki_cell_wake(struct ki_cell *cell)
         kio_waker_wake((kio_waker){ (struct kio_wakeable *)old });
 }
 
-/* The owner stops waiting. */
+/* The owner stops waiting. Any order would do: it takes back its own waker, and looks at nothing that a wake
+ * brings. */
 static inline void ki_cell_clear(struct ki_cell *cell)
 {
     ki_cell_drop_old(ki_xchg_acq_rel(&cell->word, 0));

@@ -69,7 +69,7 @@ void ki_handle_build(struct kio_join_handle *handle, const struct kio_nursery_ *
 
     ki_handle_init(handle, task, made->error);
     if (task)
-        ki_store_relaxed(&task->join, 0); /* the queue publishes it */
+        ki_store_release(&task->join, 0); /* release: as in ki_task_new */
     if (scope && (char *)handle >= (char *)scope &&
         (char *)handle < (char *)scope + scope->type->size)
         kio_adopt_(scope, &handle->kio);
@@ -214,7 +214,8 @@ int ki_spawn_blocking_with(struct kio_join_handle *handle, kio_blocking_fn fn, v
             return kio_task_start_(rt, &made, handle, scope);
         task->extra = extra;
         task->flags |= KI_TASK_BLOCKING;
-        ki_store_relaxed(&task->state, KI_TASK_JOB); /* never queued */
+        /* Never queued. release: pairs with a dump's look, as the tag in ki_task_new */
+        ki_store_release(&task->state, KI_TASK_JOB);
         if (handle)
             ki_handle_build(handle, &made, scope);
         made.error = ki_blocking_submit(rt->blocking, &frame->job, KI_LANE_JOBS);

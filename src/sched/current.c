@@ -122,7 +122,8 @@ static void wake_local(struct ki_current *cur, struct ki_task *task)
 
 static void rouse(struct ki_current *cur)
 {
-    /* seq_cst: after the push, before asleep is read: see the race above. */
+    /* seq_cst: after the push, before asleep is read: see the race above. The exchange only chooses who
+     * wakes the thread: any order would do. */
     if (ki_load_seq_cst(&cur->asleep) && ki_xchg_seq_cst(&cur->asleep, 0))
         cur->base.park->unpark(cur->base.park);
 }
@@ -132,7 +133,8 @@ static void push_inbox(struct ki_current *cur, struct ki_task *task)
     uintptr_t first = ki_load_relaxed(&cur->inbox);
 
     do {
-        /* An exchange, not a store: it keeps the release of wakers that found IN set. */
+        /* An exchange, not a store: it keeps the release of wakers that found IN set, as a read-modify-write
+         * of any order does; the push publishes the rest. */
         ki_xchg_acq_rel(&task->inbox, first | KI_INBOX_IN);
         /* seq_cst: pairs with drain, and comes before the look at asleep. */
     } while (!ki_cas_strong_seq_cst(&cur->inbox, &first, (uintptr_t)task));
@@ -194,7 +196,9 @@ int ki_current_open(struct ki_sched *sched, struct ki_park *park, void *driver, 
     ki_rand_seed(&cur->worker.rand, seed);
     ki_rand_seed(&cur->order, seed);
     cur->seeded = seeded;
-    ki_store_seq_cst(&sched->closed, 0); /* seq_cst: as every store to closed */
+    /* relaxed: who may come in knows of the runtime, which is made after this; a late wake of the one before
+     * is refused, or finds nobody */
+    ki_store_relaxed(&sched->closed, 0);
     return 0;
 }
 
@@ -209,8 +213,9 @@ void ki_current_forget(struct ki_sched *sched)
 /* Takes what other threads woke. */
 static void drain(struct ki_current *cur)
 {
-    /* Looking is free; taking is not. acquire: pairs with push_inbox. */
-    uintptr_t at = ki_load_relaxed(&cur->inbox) ? ki_xchg_seq_cst(&cur->inbox, 0) : 0;
+    /* Looking is free; taking is not. acquire: pairs with push_inbox. The look that keeps the thread awake is
+     * another one: sleep_until_woken. */
+    uintptr_t at = ki_load_relaxed(&cur->inbox) ? ki_xchg_acquire(&cur->inbox, 0) : 0;
     struct ki_task *order = NULL;
 
     /* The stack holds the last one first; turn it round. */
@@ -218,7 +223,8 @@ static void drain(struct ki_current *cur)
         struct ki_task *task = (struct ki_task *)at;
 
         at = ki_load_relaxed(&task->inbox) & ~KI_INBOX_IN;
-        /* Parked in its own inbox word, in reverse: still IN, so no waker pushes it. */
+        /* Parked in its own inbox word, in reverse: still IN, so no waker pushes it. (Then it would stand in
+         * the stack twice, and who pushes it again cut off what it links to.) Any order: as push_inbox. */
         ki_xchg_acq_rel(&task->inbox, (uintptr_t)order | KI_INBOX_IN);
         order = task;
     }
@@ -364,7 +370,8 @@ bool ki_current_step(struct ki_sched *sched, unsigned max)
     struct ki_task *task;
     bool more;
 
-    if (ki_xchg_acquire(&cur->running, 1)) /* as ki_current_run */
+    /* As ki_current_run; but a local set has one thread, so this only finds a set that runs itself. */
+    if (ki_xchg_acquire(&cur->running, 1))
         ki_guard_fail(ki_guard_here(), "let what runs the set run it: its tasks spawn into it",
                       "a local set is run by one of its own tasks");
     ki_worker_here = &cur->worker;
@@ -383,7 +390,7 @@ bool ki_current_step(struct ki_sched *sched, unsigned max)
     cur->worker.outer = NULL;
     ki_here_set(here);
     ki_worker_here = before;
-    ki_store_release(&cur->running, 0); /* as ki_current_run */
+    ki_store_release(&cur->running, 0); /* as above */
     return more;
 }
 
@@ -461,7 +468,7 @@ int ki_current_close(struct ki_sched *sched)
     ki_store_relaxed(&cur->depth, 0);
     cur->worker.nest.slots = (struct ki_slots){ 0 }; /* the trim finds every free slot */
     ki_arena_trim(&sched->arena);
-    ki_store_release(&cur->running, 0); /* as ki_current_run */
+    ki_store_release(&cur->running, 0); /* as ki_current_run, though the pool's lock comes before the next */
     return 0;
 }
 
@@ -488,8 +495,9 @@ static bool wait_answer(struct ki_current *cur, struct asked *asked)
     if (!ki_load_acquire(&asked->done)) { /* acquire: pairs with answer */
         struct asked *mine = asked;
 
-        if (ki_cas_strong_acq_rel(&cur->asked, &mine, NULL))
+        if (ki_cas_strong_acq_rel(&cur->asked, &mine, NULL)) /* any order: its own */
             return false;
+        /* acquire: as above; but in tests/model no time ends between a question and its answer */
         while (!ki_load_acquire(&asked->done))
             ki_futex_wait(&asked->done, 0, -1);
     }
@@ -544,5 +552,5 @@ bool ki_current_quiet(struct ki_sched *sched, uint64_t *polls)
     struct ki_current *cur = current_of(sched);
 
     *polls = ki_load_relaxed(&cur->worker.polls); /* a statistic */
-    return !cur->head && !ki_load_seq_cst(&cur->inbox);
+    return !cur->head && !ki_load_relaxed(&cur->inbox); /* relaxed: an old answer is one too */
 }

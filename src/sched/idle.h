@@ -48,6 +48,8 @@ static inline void ki_idle_notify(struct ki_idle *idle, struct ki_park *park, bo
     uint32_t nobody = 0;
 
     if (strict) {
+        /* seq_cst: sleepers, see the race. For the other two any order would do: who is seen among the
+         * sleepers left searching and cleared waking before. */
         if (!ki_load_seq_cst(&idle->sleepers) || ki_load_seq_cst(&idle->searching))
             return;
     } else {
@@ -56,7 +58,7 @@ static inline void ki_idle_notify(struct ki_idle *idle, struct ki_park *park, bo
             ki_load_relaxed(&idle->waking))
             return;
     }
-    /* seq_cst: pairs with ki_idle_woken */
+    /* seq_cst: as searching */
     if (ki_cas_strong_seq_cst(&idle->waking, &nobody, 1))
         park->unpark(park);
 }
@@ -64,7 +66,8 @@ static inline void ki_idle_notify(struct ki_idle *idle, struct ki_park *park, bo
 /* May this worker search? True: it counts as searching until ki_idle_found or _gave_up. */
 static inline bool ki_idle_search(struct ki_idle *idle)
 {
-    /* relaxed: a bound, not a lock; one too many does no harm */
+    /* relaxed: a bound, not a lock; one too many does no harm. The add in any order: that one searches only
+     * saves a wake, that it has left is what must be seen. */
     if (2 * ki_load_relaxed(&idle->searching) >= idle->workers)
         return false;
     ki_fetch_add_seq_cst(&idle->searching, 1);
@@ -87,17 +90,19 @@ static inline void ki_idle_enter(struct ki_idle *idle, bool searching)
     ki_fetch_add_seq_cst(&idle->sleepers, 1);
 }
 
-/* A worker that does not sleep got the wake; look at the queues after this. */
+/* A worker that does not sleep got the wake; look at the queues after this. (Any order would do for no task
+ * to be lost: who sees this worker asleep later acquires the store. seq_cst: if it stays awake for long, it
+ * looks itself or somebody else is woken.) */
 static inline void ki_idle_took_wake(struct ki_idle *idle)
 {
-    ki_store_seq_cst(&idle->waking, 0); /* before the look: as ki_idle_leave */
+    ki_store_seq_cst(&idle->waking, 0); /* before the look */
 }
 
 /* Back from sleep; look at the inject queue after this. */
 static inline void ki_idle_leave(struct ki_idle *idle)
 {
-    ki_store_seq_cst(&idle->waking, 0); /* before the look at the inject queue: see the race */
-    ki_fetch_sub_seq_cst(&idle->sleepers, 1);
+    ki_store_seq_cst(&idle->waking, 0); /* before the look at the inject queue: as ki_idle_took_wake */
+    ki_fetch_sub_seq_cst(&idle->sleepers, 1); /* any order: one too many for a while costs a wake */
 }
 
 #endif

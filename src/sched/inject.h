@@ -28,7 +28,7 @@ static inline void ki_inject_push(struct ki_inject *q, struct ki_task *first, st
     /* relaxed: written under the lock, and only counted */
     ki_store_relaxed(&q->pushed, ki_load_relaxed(&q->pushed) + count);
     /* seq_cst: store-load with the look at sleepers that follows; pairs with a worker's look at
-     * len after it counted itself as a sleeper. */
+     * len after it counted itself as a sleeper (ki_multi_has_work). */
     ki_fetch_add_seq_cst(&q->len, count);
     ki_unlock(&q->lock, KI_RANK_INJECT);
 }
@@ -40,7 +40,8 @@ static inline size_t ki_inject_pop(struct ki_inject *q, struct ki_task **list, s
     size_t count = 0;
 
     *list = NULL;
-    if (!ki_load_seq_cst(&q->len)) /* seq_cst: see ki_inject_push */
+    /* relaxed: the look that must not miss a push is ki_multi_has_work's, and what that saw this one sees */
+    if (!ki_load_relaxed(&q->len))
         return 0;
     ki_lock(&q->lock, KI_RANK_INJECT);
     *list = q->head;

@@ -21,10 +21,10 @@
  *
  * The races: a worker that did not see `looks` had stored run.self when the barrier was made, so the dump
  * finds it there until the poll has ended and the state says so (acquire there pairs with the release of
- * the store behind the poll: the frame is the last poll's). A worker that saw it sets RUNNING by an
- * exchange: either that finds HELD, or the hold finds RUNNING. Between the poll's end and run.self a dump
- * takes the task for running, which does no harm. A worker that steps aside sets RUNNING first. Without
- * barriers (base/barrier.h) `looks` is never 0.
+ * the store behind the poll, and of each later one: the frame is the last poll's). A worker that saw it sets
+ * RUNNING by an exchange: either that finds HELD, or the hold finds RUNNING. Between the poll's end and
+ * run.self a dump takes the task for running, which does no harm. A worker that steps aside sets RUNNING
+ * first. Without barriers (base/barrier.h) `looks` is never 0.
  *
  * And: the dump holds an idle task, a waker queues it and a worker takes it. The worker's
  * exchange removes HELD; it then waits for the lock, so the dump's release, which clears a bit that
@@ -85,8 +85,8 @@ static void visit_live(struct look *look, struct ki_task *task, uint32_t was)
         /* This thread's own: it stands still while it is in here. */
         seen.walkable = ki_here.root == ki_task_future(task);
     } else {
-        /* acquire: as ki_current's drain: a foreign wake that is under way */
-        bool woken = (was & KI_TASK_NOTIFIED) || ki_load_acquire(&task->inbox);
+        /* relaxed: only whether a foreign wake is under way; what it brings is not read */
+        bool woken = (was & KI_TASK_NOTIFIED) || ki_load_relaxed(&task->inbox);
 
         seen.is = woken ? KI_IS_QUEUED : KI_IS_IDLE;
         seen.walkable = true;
@@ -98,8 +98,9 @@ static void visit_live(struct look *look, struct ki_task *task, uint32_t was)
 /* Not live: free, being made, a job, or over with a handle that is still there. */
 static void visit_other(struct look *look, struct ki_task *task)
 {
-    /* acquire: pairs with who gave the slot back, in ki_arena_put, and with ki_task_over */
+    /* acquire: pairs with ki_task_new: what follows is no older than the tag */
     uint64_t tag = ki_load_acquire(&task->tag);
+    /* acquire: pairs with who makes a job, and with ki_task_over: the second look at the tag is no older */
     uint32_t state = ki_load_acquire(&task->state);
     uintptr_t join = ki_load_acquire(&task->join);
     struct ki_looked seen = { .task = task, .id = tag >> 1, .worker = -1 };
@@ -112,7 +113,7 @@ static void visit_other(struct look *look, struct ki_task *task)
         seen.is = join == KI_JOIN_DONE ? KI_IS_DONE : KI_IS_ABORTED;
     else
         return;
-    if (ki_load_acquire(&task->tag) == tag) /* still the same task's slot */
+    if (ki_load_relaxed(&task->tag) == tag) /* still the same task's slot. relaxed: see above */
         look->visit(&seen, look->arg);
 }
 
@@ -153,12 +154,12 @@ void ki_look(struct ki_sched *sched, bool mark, void (*visit)(const struct ki_lo
 
 bool ki_look_unmoved(struct ki_task *task, uint64_t id)
 {
-    /* acquire: pairs with task_to_running and wakes: what they did before is not asked for, but a
-     * later look at the task's locks comes after this one */
-    uint32_t state = ki_load_acquire(&task->state);
+    /* relaxed, and the inbox too: what a poll or a wake brought is not read. A poll from which something came
+     * that a later look at another task found is seen: that look acquired it (see hold). */
+    uint32_t state = ki_load_relaxed(&task->state);
 
     return ki_task_id(task) == id && (state & KI_TASK_SEEN) && !(state & KI_TASK_NOTIFIED) &&
-           !ki_load_acquire(&task->inbox);
+           !ki_load_relaxed(&task->inbox);
 }
 
 void ki_look_wait(struct ki_task *task)

@@ -83,7 +83,7 @@ static inline void push_foreign(struct ki_multi *m, struct ki_task *task)
 
 static inline bool is_ending(struct ki_multi *m)
 {
-    return ki_load_seq_cst(&m->ending); /* seq_cst: pairs with ki_multi_close, as inject.len */
+    return ki_load_relaxed(&m->ending); /* relaxed: see ki_multi_close, whose wake ends a sleep that began */
 }
 
 /* 0 or -ENOMEM; afterwards there is something to fini either way. */

@@ -57,20 +57,24 @@ struct ki_task *ki_queue_steal(struct ki_queue *own, struct ki_queue *from)
 {
     uint32_t own_tail = ki_load_relaxed(&own->tail); /* only we write it, and ring */
     struct ki_ring *to = ki_load_relaxed(&own->ring);
-    uint32_t head = ki_load_acquire(&from->head); /* pairs with other claims */
+    uint32_t head = ki_load_acquire(&from->head); /* any order would do: the claim checks it, and acquires */
 
+    /* acquire: as ki_queue_push, what is written to own ring below */
     if (own_tail - ki_load_acquire(&own->head) > to->size - KI_QUEUE_STEAL)
         return NULL;
     for (;;) {
-        uint32_t tail = ki_load_acquire(&from->tail); /* pairs with ki_queue_push: entries, ring */
+        /* acquire: pairs with ki_queue_push: entries, ring. Before ring: see the header; a ring that is older
+         * than tail would be noticed too, by its size. */
+        uint32_t tail = ki_load_acquire(&from->tail);
         struct ki_ring *ring = ki_load_acquire(&from->ring); /* pairs with ki_queue_grow: entries */
         uint32_t count = tail - head;
         struct ki_task *first;
 
         if (count == 0)
             return NULL;
-        if (count > ring->size) { /* head is old: it moved between the two loads */
-            head = ki_load_acquire(&from->head);
+        /* head is old: it moved between the two loads. The claim would fail; this saves the copying. */
+        if (count > ring->size) {
+            head = ki_load_acquire(&from->head); /* as above */
             continue;
         }
         count -= count / 2;

@@ -65,7 +65,9 @@ static inline bool ki_queue_push(struct ki_queue *q, struct ki_task *task)
     uint32_t size = ki_load_relaxed(&q->ring)->size;
 
     if (kio_unlikely_(tail - q->head_seen == size)) {
-        q->head_seen = ki_load_acquire(&q->head); /* pairs with the claims: entries are free again */
+        /* acquire: pairs with the claims: entries are free again. What it keeps in order is the store below,
+         * which the checker in tests/model cannot show: it does not let loads see what is stored later. */
+        q->head_seen = ki_load_acquire(&q->head);
         if (tail - q->head_seen == size && !ki_queue_grow(q))
             return false;
     }
@@ -96,6 +98,8 @@ static inline uint32_t ki_queue_len(struct ki_queue *q)
 {
     uint32_t head = ki_load_acquire(&q->head); /* first: tail is never behind it then */
 
+    /* acquire: who is told of work here looks for it knowing what its owner did before, as that it searches
+     * no more (idle.h) */
     return ki_load_acquire(&q->tail) - head;
 }
 

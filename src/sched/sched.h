@@ -122,14 +122,14 @@ static inline bool ki_sched_enter(struct ki_sched *sched)
     ki_fetch_add_seq_cst(&sched->visitors, 1); /* before the look at closed: see the gate */
     if (!ki_load_seq_cst(&sched->closed))
         return true;
-    ki_fetch_sub_seq_cst(&sched->visitors, 1);
+    ki_fetch_sub_relaxed(&sched->visitors, 1); /* relaxed: it has done nothing in here */
     return false;
 }
 
 static inline void ki_sched_leave(struct ki_sched *sched)
 {
-    /* seq_cst: pairs with ki_sched_close's look; also release of what the visitor did. */
-    ki_fetch_sub_seq_cst(&sched->visitors, 1);
+    /* release: pairs with ki_sched_close's look, for what the visitor did. It waits: no more is needed. */
+    ki_fetch_sub_release(&sched->visitors, 1);
 }
 
 /* Nobody comes in any more; returns when the last visitor has left. */

@@ -4,7 +4,8 @@
  * workers. It is a worker like the others, with a queue and timers of its own; the blocked one
  * keeps what it has, which others steal. When it goes on it adds to `surplus`, and any one spare
  * that sees this retires: it hands its queue on and lies in a free list until it is needed again.
- * surplus = spares that run or are about to - workers that are blocked.
+ * surplus = spares that run or are about to - workers that are blocked. It is a number and brings nothing
+ * along, so whoever changes it does so relaxed; tasks go through the queues.
  * Rejected: handing the blocked worker's core to another thread, as Tokio does: a thread that is
  * stuck somewhere in a poll may touch its core at any moment.
  */
@@ -16,7 +17,7 @@ bool ki_spare_may_retire(struct mworker *w)
 {
     int cur = ki_load_relaxed(&w->multi->surplus);
 
-    /* relaxed: only the number matters, what the spare hands on goes through the inject queue */
+    /* relaxed: see above */
     while (cur > 0 && !w->retiring) {
         if (ki_cas_weak_relaxed(&w->multi->surplus, &cur, cur - 1))
             return w->retiring = true;
@@ -32,8 +33,9 @@ static bool join_running(struct ki_multi *m)
     do {
         if (cur < 2)
             return false;
-        /* acq_rel: as leave */
-    } while (!ki_cas_weak_acq_rel(&m->running, &cur, cur + 1));
+        /* relaxed: it has done nothing yet, and what those wrote that left goes on to the last one through
+         * every read-modify-write */
+    } while (!ki_cas_weak_relaxed(&m->running, &cur, cur + 1));
     return true;
 }
 
@@ -58,7 +60,7 @@ static void put_spare(struct mworker *w)
     w->free = m->spare_free;
     m->spare_free = w;
     ki_unlock(&m->spare_lock, KI_RANK_RUNTIME);
-    ki_fetch_sub_acq_rel(&m->standing_in, 1); /* for who counts them: it has retired */
+    ki_fetch_sub_release(&m->standing_in, 1); /* pairs with ki_multi_quiet; see there */
 }
 
 static void spare_main(struct ki_job *job)
@@ -123,7 +125,7 @@ static struct mworker *get_missing(struct ki_multi *m)
         else
             w = new_spare(m);
         if (w)
-            ki_fetch_add_acq_rel(&m->surplus, 1);
+            ki_fetch_add_relaxed(&m->surplus, 1);
     }
     ki_unlock(&m->spare_lock, KI_RANK_RUNTIME);
     return w;
@@ -135,10 +137,11 @@ static bool start_spare(struct ki_multi *m)
 
     if (!w)
         return false;
-    ki_fetch_add_acq_rel(&m->standing_in, 1);
+    /* relaxed: the pool brings it to the spare, and the spare's sleep to ki_multi_quiet */
+    ki_fetch_add_relaxed(&m->standing_in, 1);
     if (!ki_blocking_submit(m->config.blocking, &w->job, KI_LANE_SPARE))
         return true;
-    ki_fetch_sub_acq_rel(&m->surplus, 1);
+    ki_fetch_sub_relaxed(&m->surplus, 1);
     put_spare(w);
     return false;
 }
@@ -147,14 +150,14 @@ bool ki_multi_stand_in(struct ki_sched *sched)
 {
     struct ki_multi *m = multi_of(sched);
 
-    if (ki_fetch_sub_acq_rel(&m->surplus, 1) > 0)
+    if (ki_fetch_sub_relaxed(&m->surplus, 1) > 0)
         return true; /* one that was to retire stays */
     return start_spare(m);
 }
 
 void ki_multi_stand_down(struct ki_sched *sched)
 {
-    ki_fetch_add_acq_rel(&multi_of(sched)->surplus, 1);
+    ki_fetch_add_relaxed(&multi_of(sched)->surplus, 1);
 }
 
 static void free_next(struct ki_multi *m, struct ki_task *next)
@@ -182,19 +185,20 @@ void *ki_multi_step_aside(struct ki_worker *base, void *(*fn)(void *), void *arg
     (void)ki_multi_stand_in(base->sched);
     free_next(w->multi, ki_lifo_take(&w->lifo));
     ki_multi_steps_aside(w);
-    ki_bare_store_relaxed(&base->run.self, NULL); /* relaxed: the watchdog leaves it alone */
+    /* The watchdog leaves it alone. release: as in task_to_running */
+    ki_bare_store_release(&base->run.self, NULL);
     /* As any thread outside: what fn wakes and spawns goes where others find it. */
     ki_worker_here = NULL;
     ki_here_set((struct ki_here){ 0 });
     out = fn(arg);
     ki_here_set(here);
     ki_worker_here = base;
-    ki_bare_store_relaxed(&base->run.self, self);
+    ki_bare_store_release(&base->run.self, self);
     ki_multi_stand_down(base->sched);
     return out;
 }
 
 unsigned ki_multi_spares(struct ki_sched *sched)
 {
-    return ki_load_acquire(&multi_of(sched)->standing_in); /* pairs with put_spare */
+    return ki_load_relaxed(&multi_of(sched)->standing_in); /* a statistic */
 }

@@ -35,7 +35,8 @@ struct ki_watched {
 /* The worker will run tasks from now on; after a sleep, or at its start. */
 static inline void ki_watch_awake(struct ki_watch *watch, struct ki_watched *w)
 {
-    ki_store_seq_cst(&w->awake, 1); /* before the look at asleep: see the race */
+    /* before the look at asleep: see the race. The exchange only chooses one to wake: any order would do. */
+    ki_store_seq_cst(&w->awake, 1);
     if (ki_load_seq_cst(&watch->asleep) && ki_xchg_seq_cst(&watch->asleep, 0))
         ki_futex_wake(&watch->asleep, 1);
 }

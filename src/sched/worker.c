@@ -142,11 +142,12 @@ static KIO_NOINLINE void task_to_running_slow(struct ki_task *task)
 
 static inline void task_to_running(struct mworker *w, struct ki_task *task)
 {
-    /* relaxed: before the looks by the light barrier, see look.c */
-    ki_bare_store_relaxed(&w->w.run.self, &task->wakeable);
+    /* Before the looks by the light barrier, see look.c. release: pairs with ki_multi_polls as polls_nothing
+     * does: who finds this task here knows that the last one's poll is over. */
+    ki_bare_store_release(&w->w.run.self, &task->wakeable);
     ki_barrier_light();
-    /* acquire: pairs with ki_multi_look, with task_notify and the last poll's end. A wake that comes
-     * later finds NOTIFIED, and the poll's end finds its AGAIN. */
+    /* acquire: pairs with ki_multi_look. Of state any order would do: what the last poll and the waker wrote
+     * came with the queue. A wake that comes later finds NOTIFIED, and the poll's end finds its AGAIN. */
     if (kio_unlikely_(ki_load_acquire(&w->multi->looks) ||
                       ki_load_acquire(&task->state) != (KI_TASK_LIVE | KI_TASK_NOTIFIED)))
         task_to_running_slow(task);
@@ -177,7 +178,8 @@ static inline bool task_to_idle(struct ki_task *task)
 /* It stays NOTIFIED; what brings it to its next poll publishes what this one did. */
 static inline void task_to_notified(struct ki_task *task)
 {
-    /* relaxed: only we have set it. acq_rel: pairs with a dump's hold. */
+    /* relaxed: only we have set it. acq_rel: pairs with a dump's hold; any order would do, as the dump looks
+     * at run.self next, which brings it along. */
     if (kio_unlikely_(ki_load_relaxed(&task->state) & KI_TASK_RUNNING))
         ki_fetch_and_acq_rel(&task->state, ~KI_TASK_RUNNING);
 }
@@ -201,7 +203,8 @@ void ki_multi_steps_aside(struct mworker *w)
 {
     struct ki_task *task = ki_task_of(w->w.run.self);
 
-    /* acq_rel: as task_to_running. For the time without run.self. */
+    /* acq_rel: as task_to_running. For the time without run.self. Any order would do: who comes second to the
+     * word finds the other's bit. */
     if (ki_fetch_or_acq_rel(&task->state, KI_TASK_RUNNING) & KI_TASK_HELD)
         ki_look_wait(task);
 }
@@ -378,6 +381,7 @@ static struct ki_task *sleep_until_woken(struct mworker *w, bool searching)
     if (m->base.watch)
         ki_watch_asleep(&w->w.watched);
     ki_idle_enter(&m->idle, searching);
+    /* The end is looked for to save a sleep: without it who closes ends that. */
     may_sleep = !ki_multi_has_work(m) && !is_ending(m);
     if (may_sleep)
         ki_count(&w->w.parks);
@@ -480,23 +484,24 @@ static void run_task(struct mworker *w, struct ki_task *task)
 
 /* ---- life --------------------------------------------------------------------------------- */
 
-/* From here on a wake finds NOTIFIED and queues nothing. */
+/* From here on a wake finds NOTIFIED and queues nothing. relaxed, here and below: the others have left, see
+ * ki_mworker_leave. */
 static void mute_task(struct ki_task *task, void *arg)
 {
     (void)arg;
-    if (ki_load_acquire(&task->state) & KI_TASK_LIVE)
-        ki_store_release(&task->state, KI_TASK_LIVE | KI_TASK_NOTIFIED);
+    if (ki_load_relaxed(&task->state) & KI_TASK_LIVE)
+        ki_store_relaxed(&task->state, KI_TASK_LIVE | KI_TASK_NOTIFIED);
 }
 
 static void drop_task(struct ki_task *task, void *arg)
 {
     struct mworker *w = arg;
 
-    if (!(ki_load_acquire(&task->state) & KI_TASK_LIVE))
+    if (!(ki_load_relaxed(&task->state) & KI_TASK_LIVE))
         return;
     ki_worker_drop(task);
     ki_count_ended(&w->w);
-    ki_store_release(&task->state, 0);
+    ki_store_relaxed(&task->state, 0);
     ki_task_over(task, KI_JOIN_ABORTED, &w->w.nest);
 }
 
@@ -678,7 +683,8 @@ bool ki_multi_quiet(struct ki_sched *sched, uint64_t *polls)
     *polls = 0;
     if (!ki_sched_enter(sched))
         return false;
-    /* While a spare stands in, a worker is blocked: that is not quiet. */
+    /* While a spare stands in, a worker is blocked: that is not quiet. acquire: pairs with put_spare, whose
+     * spare sleeps no more; the checker in tests/model sees that without it, as sleepers is seq_cst. */
     quiet = !ki_load_acquire(&m->standing_in) &&
             ki_load_seq_cst(&m->idle.sleepers) == m->count && !ki_multi_has_work(m);
     for (unsigned i = 0; i < m->count; i++) {
@@ -814,14 +820,15 @@ int ki_multi_open(struct ki_sched *sched, const struct ki_multi_config *config)
     }
     if (err)
         return err;
-    ki_store_seq_cst(&sched->closed, 0); /* seq_cst: as every store to closed */
+    ki_store_relaxed(&sched->closed, 0); /* relaxed: as ki_current_open */
     while (started < m->count && !(err = start_thread(m, &m->workers[started])))
         started++;
     if (!err)
         return 0;
-    /* Those that started end again; the missing ones count as ended. */
-    ki_fetch_sub_acq_rel(&m->running, m->count - started);
-    ki_store_seq_cst(&m->ending, 1);
+    /* Those that started end again; the missing ones count as ended. relaxed: there is no task, and the
+     * threads are joined. */
+    ki_fetch_sub_relaxed(&m->running, m->count - started);
+    ki_store_relaxed(&m->ending, 1); /* relaxed: as ki_multi_close */
     sched->park->unpark(sched->park);
     join_threads(m, started);
     ki_sched_close(sched);
@@ -835,7 +842,8 @@ int ki_multi_close(struct ki_sched *sched, int64_t timeout_ns)
     int64_t limit = timeout_ns < 0 ? INT64_MAX : ki_clock_add(ki_clock_now(), timeout_ns);
     uint32_t left;
 
-    ki_store_seq_cst(&m->ending, 1); /* before the wake; pairs with is_ending before the sleep */
+    /* relaxed: the wake is kept until a worker takes it, who then sees this, and wakes the next */
+    ki_store_relaxed(&m->ending, 1);
     sched->park->unpark(sched->park);
     /* acquire: pairs with the last worker's store of 0 */
     while ((left = ki_load_acquire(&m->running)) != 0) {

@@ -202,7 +202,7 @@ struct ki_task *ki_arena_get(struct ki_arena *arena, struct ki_slots *slots, siz
 /* The shared list: under the lock, so that the trim sees a slot either in use or in the list. */
 static void push_free(struct ki_slots *slots, unsigned c, struct ki_task *task)
 {
-    ki_store_release(&task->tag, 0); /* pairs with ki_task_in_use */
+    ki_store_relaxed(&task->tag, 0); /* see ki_task_in_use */
     task->next = slots->free[c];
     set_free(slots, c, task);
     slots->count[c]++;

@@ -34,8 +34,10 @@
 #define KI_CLASS_STEP   16
 #define KI_CLASS_FINE   32 /* classes 16, 32 .. 512, then four for each doubling */
 #define KI_CLASS_COUNT  (KI_CLASS_FINE + 4 * 5)
+#ifndef KI_SLOT_BATCH /* as above */
 /* Slots that move between a worker and the arena at once. */
 #define KI_SLOT_BATCH   64
+#endif
 
 struct ki_task;
 struct ki_sched;

@@ -148,7 +148,8 @@ bool kio_abort_is_finished(struct kio_abort_handle abort)
 
     if (!task || ki_task_id(task) != abort.id)
         return true;
-    /* acquire: pairs with ki_task_over. Then once more: what was read may be the next task's. */
+    /* acquire: pairs with ki_task_over. Then once more: what was read may be the next task's; acquire also of
+     * that, ki_task_new. */
     join = ki_load_acquire(&task->join);
     return (join & KI_JOIN_OVER) || ki_task_id(task) != abort.id;
 }
@@ -161,7 +162,8 @@ void kio_abort(const struct kio_join_handle *handle)
 void *kio_output_(const struct kio_join_handle *handle, size_t size)
 {
     struct ki_task *task = ki_handle_task(handle);
-    uintptr_t join = task ? ki_load_acquire(&task->join) : 0; /* as kio_is_finished */
+    /* relaxed: who may ask knows that it is over, and acquired the result with that */
+    uintptr_t join = task ? ki_load_relaxed(&task->join) : 0;
     kio_future *f;
 
     if (join != KI_JOIN_DONE)

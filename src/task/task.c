@@ -38,9 +38,10 @@ struct ki_task *ki_task_new(struct ki_arena *arena, struct ki_nest *nest, size_t
     task->flags = (boxed ? KI_TASK_BOXED : 0) | arena->task_flags;
     if (kio_unlikely_(arena->stamp_size))
         ki_bare_store_relaxed(ki_task_stamp_of(task), 0); /* not queued yet */
-    /* relaxed: the queue that the task enters publishes it */
-    ki_store_relaxed(&task->join, KI_JOIN_DETACHED);
-    /* After join, which still says how the slot's last task ended. release: pairs with visit_other. */
+    /* release: the tag pairs with a dump's look at what is not live, which takes nothing of the slot's last
+     * task for this one's (sched/look.c): so join comes first. Join pairs with kio_abort_is_finished of that
+     * task: who sees this one's sees that the tag is another. */
+    ki_store_release(&task->join, KI_JOIN_DETACHED);
     ki_store_release(&task->tag, new_id(nest) << 1);
     if (boxed) {
         task->next = NULL; /* otherwise part of the frame, which the caller writes */

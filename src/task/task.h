@@ -147,14 +147,15 @@ static inline bool ki_task_ask_abort(struct ki_task *task, uint64_t id)
 {
     uint64_t expected = id << 1;
 
-    return ki_cas_strong_acq_rel(&task->tag, &expected, id << 1 | 1);
+    /* relaxed: see ki_task_abort_asked */
+    return ki_cas_strong_relaxed(&task->tag, &expected, id << 1 | 1);
 }
 
 /* For the trim: a live task, or one whose result a handle may still fetch. */
 static inline bool ki_task_in_use(struct ki_task *task)
 {
-    /* acquire: pairs with ki_arena_put, by whichever thread */
-    return ki_load_acquire(&task->tag) != 0;
+    /* relaxed: what a worker put in its own list comes before its end, all else is under the arena's lock */
+    return ki_load_relaxed(&task->tag) != 0;
 }
 
 /* Stamped only: when it was queued, in ki_clock_now()'s time; 0: it is not. Written by who queues

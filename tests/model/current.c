@@ -114,6 +114,14 @@ static void wake_both_flags(void)
     wake_by(task, 1);
 }
 
+/* The other one is the first to be parked by who drains. */
+static void wake_around(void)
+{
+    kio_waker_wake(ki_task_waker(other));
+    wake_by(task, 0);
+    kio_waker_wake(ki_task_waker(other));
+}
+
 static void wake_two_tasks(void)
 {
     ki_store_relaxed(&flags[0], 1);
@@ -311,6 +319,7 @@ static const struct mc_test tests[] = {
     { "one_waker_twice", begin, { run_one, wake_both_flags }, end },
     { "two_tasks_in_the_inbox", begin_with_two, { run_two, wake_two_tasks }, end },
     { "one_of_two_woken_again", begin_with_two_in_the_inbox, { run_two, wake_0 }, end },
+    { "last_of_two_woken_again", begin_with_two_in_the_inbox, { run_two, wake_around }, end },
     { "in_steps", begin, { run_in_steps, wake_0, wake_1 }, end },
     { "spawned_by_another_thread", begin, { run_two, spawn_foreign }, end },
     { "late_wake_of_a_used_slot", begin_reuse, { run_reuse, wake_late }, end },

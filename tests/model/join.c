@@ -97,6 +97,16 @@ static void run_and_reuse(void)
     next = probe_new(&sched, NULL, sizeof(struct probe), 0);
 }
 
+/* Also for a task with a handle, as runtime/spawn.c makes them. */
+static void run_and_hatch(void)
+{
+    run();
+    kio_drop(&handle);
+    next = probe_new(&sched, NULL, sizeof(struct probe), 0);
+    MC_ASSERT(next == task);
+    ki_store_release(&next->join, 0);
+}
+
 /* ---- the handle ---------------------------------------------------------------------------- */
 
 static void join(void)
@@ -149,16 +159,49 @@ static void abort_by_handle(void)
 /* What was done before the end is seen by who asks whether it has come. */
 static uint32_t before_end;
 
+static void join_and_see(void)
+{
+    sleeper_run(joiner, &handle.kio);
+    MC_ASSERT(before_end == 1);
+    kio_drop(&handle);
+}
+
+static void look_and_see(void)
+{
+    if (kio_is_finished(&handle))
+        MC_ASSERT(before_end == 1);
+}
+
 static void write_and_run(void)
 {
     before_end = 1;
     run();
 }
 
+/* What has ended stays so, whoever has its slot. */
+static void ask_twice(void)
+{
+    if (kio_abort_is_finished(abort_handle))
+        MC_ASSERT(kio_abort_is_finished(abort_handle));
+}
+
 static void ask_abort_handle(void)
 {
     if (kio_abort_is_finished(abort_handle))
         MC_ASSERT(before_end == 1);
+}
+
+/* ---- the runtime is gone, the handle is not -------------------------------------------------- */
+
+static void begin_over(void)
+{
+    begin_boxed();
+    run();
+}
+
+static void trim(void)
+{
+    ki_arena_trim(&sched.arena);
 }
 
 /* ---- ends ---------------------------------------------------------------------------------- */
@@ -176,6 +219,15 @@ static void freed(void)
     kio_waker_drop(sleeper_waker(joiner));
     kio_waker_drop(sleeper_waker(other_joiner));
     MC_ASSERT(mc_alive() == 2); /* the arena's region and its descriptors */
+}
+
+/* Whichever came first: the slot is in no list, or in one. */
+static void trimmed(void)
+{
+    MC_ASSERT(!ki_task_in_use(task));
+    MC_ASSERT(mc_alive() == 4); /* also the sleepers */
+    trim();
+    MC_ASSERT(probe_new(&sched, NULL, 4096, 0));
 }
 
 static void joined_and_freed(void)
@@ -210,7 +262,11 @@ static const struct mc_test tests[] = {
     { "abort_of_a_task_that_ends", begin_boxed, { run, join, abort_by_handle }, joined_and_freed },
     { "abort_of_a_slot_used_again", begin, { run_and_reuse, detach, abort_by_handle },
       next_is_not_aborted },
-    { "finished_tells_what_came_before", begin, { write_and_run, ask_abort_handle }, freed },
+    { "finished_stays_finished", begin, { run_and_hatch, ask_twice }, next_is_not_aborted },
+    { "abort_handle_tells_what_came_before", begin, { write_and_run, ask_abort_handle }, freed },
+    { "join_tells_what_came_before", begin, { write_and_run, join_and_see }, freed },
+    { "finished_tells_what_came_before", begin, { write_and_run, look_and_see }, freed },
+    { "detach_meets_trim", begin_over, { trim, detach }, trimmed },
 };
 
 int main(int argc, char **argv)

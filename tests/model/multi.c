@@ -10,31 +10,13 @@
  * Defines: -DKI_CHUNK_SIZE=1024 -DKI_SLOT_MAX=200 -DKI_SEARCH_ROUNDS=1 -DKI_SEARCH_PAUSES=0
  * Defines: -DKI_TURN_INTERVAL=4 -DKI_QUEUE_MIN=4u -DKI_QUEUE_MAX=8u -DKI_QUEUE_STEAL=2u
  */
-#include "checker/park.h"
-#include "checker/tasks.h"
-
 #include "sched/worker.c"
 
-static struct ki_multi *m;
+#include "checker/workers.h"
+
 static struct ki_task *task, *other;
 
 /* ---- what is not part of it ----------------------------------------------------------------- */
-
-struct ki_sched *ki_current_new(void)
-{
-    return NULL;
-}
-
-void ki_current_forget(struct ki_sched *s)
-{
-    (void)s;
-}
-
-struct ki_worker *ki_current_worker(struct ki_sched *s)
-{
-    (void)s;
-    return NULL;
-}
 
 bool ki_spare_may_retire(struct mworker *w)
 {
@@ -42,43 +24,11 @@ bool ki_spare_may_retire(struct mworker *w)
     return false;
 }
 
-static void *driver_of(void *arg, unsigned i)
-{
-    (void)arg, (void)i;
-    return m; /* anything */
-}
+/* ---- a worker -------------------------------------------------------------------------------- */
 
-static void on_thread(void *arg, void *driver, bool start)
-{
-    (void)arg, (void)driver, (void)start;
-}
-
-/* ---- a runtime ------------------------------------------------------------------------------ */
-
-static void begin_with(unsigned workers)
-{
-    mc_thread_local(&ki_worker_here, sizeof ki_worker_here);
-    mc_thread_local(&ki_here, sizeof ki_here);
-    m = multi_of(ki_multi_new());
-    m->config = (struct ki_multi_config){ .park = &the_park, .driver_of = driver_of,
-                                          .on_thread = on_thread, .workers = workers };
-    m->count = workers;
-    m->workers = mc_alloc(workers * sizeof *m->workers, KI_CACHE_LINE, false);
-    m->idle = (struct ki_idle){ .workers = workers };
-    m->base.park = &the_park;
-    ki_store_relaxed(&m->running, workers + 1);
-    for (unsigned i = 0; i < workers; i++)
-        MC_ASSERT(!ki_mworker_init(&m->workers[i], m, i));
-    ki_store_relaxed(&m->base.closed, 0);
-}
-
-/* As spawned by worker 0, before it runs. */
 static struct ki_task *spawn(uint32_t needs)
 {
-    struct ki_task *t = probe_new(&m->base, &m->workers[0].w.nest, sizeof(struct probe), needs);
-
-    ki_multi_spawn(&m->base, &m->workers[0].w, t);
-    return t;
+    return spawn_on(0, needs);
 }
 
 static void begin_one(void)
@@ -88,20 +38,10 @@ static void begin_one(void)
 }
 
 /* The task was polled and waits. */
-static void poll_now(struct mworker *w)
-{
-    struct ki_task *t;
-
-    ki_worker_here = &w->w;
-    while ((t = next_task(w)))
-        run_task(w, t);
-    ki_worker_here = NULL;
-}
-
 static void begin_one_idle(void)
 {
     begin_one();
-    poll_now(&m->workers[0]);
+    run_own(0);
 }
 
 /* Works until so many tasks are over. */
@@ -125,12 +65,6 @@ static void work_one(void)
 }
 
 /* ---- threads outside ------------------------------------------------------------------------- */
-
-static void wake_by(struct ki_task *t, unsigned flag)
-{
-    ki_store_relaxed(&flags[flag], 1);
-    kio_waker_wake(ki_task_waker(t));
-}
 
 static void wake_0(void)
 {
@@ -158,15 +92,6 @@ static void spawn_foreign(void)
     ki_sched_leave(&m->base);
 }
 
-static void end(void)
-{
-    for (unsigned i = 0; i < m->count; i++) {
-        MC_ASSERT(!ki_queue_len(&m->workers[i].queue));
-        MC_ASSERT(!ki_lifo_has(&m->workers[i].lifo));
-    }
-    MC_ASSERT(!ki_load_relaxed(&m->base.visitors));
-}
-
 /* ---- the state word alone: two threads, each a worker, without sleeping ----------------------- */
 
 static void begin_two(void)
@@ -174,18 +99,6 @@ static void begin_two(void)
     begin_with(2);
     task = spawn(3);
     other = NULL;
-}
-
-/* Polls what is in its queue and slot, or steals it. */
-static void run_what_comes(unsigned i)
-{
-    struct mworker *w = &m->workers[i];
-    struct ki_task *t;
-
-    ki_worker_here = &w->w;
-    while ((t = next_task(w)) || (t = steal(w)))
-        run_task(w, t);
-    ki_worker_here = NULL;
 }
 
 static void run_as_0(void)
@@ -219,7 +132,7 @@ static void end_two(void)
     run_what_comes(0);
     run_what_comes(1);
     MC_ASSERT(drops() == 1);
-    end();
+    nothing_queued();
 }
 
 /* ---- the slot -------------------------------------------------------------------------------- */
@@ -253,7 +166,7 @@ static void take_from_slot(void)
 static void end_slot(void)
 {
     MC_ASSERT(drops() == 2);
-    end();
+    nothing_queued();
 }
 
 /* ---- shutdown -------------------------------------------------------------------------------- */
@@ -287,47 +200,15 @@ static void end_closed(void)
     MC_ASSERT(!ki_load_relaxed(&m->base.visitors));
 }
 
-/* ---- a dump looks at the task ----------------------------------------------------------------- */
-
-static unsigned looks;
-
-static void visit(const struct ki_looked *seen, void *arg)
-{
-    const struct probe *p = (const struct probe *)ki_task_future(seen->task);
-
-    (void)arg;
-    if (seen->walkable)
-        looks += p->polls; /* a race if a worker polls it now */
-}
-
-static void look(void)
-{
-    ki_look(&m->base, true, visit, NULL);
-}
-
-static void run_one_until_over(void)
-{
-    ki_store_relaxed(&flags[0], 1);
-    ki_store_relaxed(&flags[1], 1);
-    run_what_comes(0);
-}
-
-static void end_look(void)
-{
-    MC_ASSERT(drops() == 1);
-    end();
-}
-
 static const struct mc_test tests[] = {
     { "wake_meets_poll", begin_two, { run_as_0, wake_as_worker_1 }, end_two },
     { "two_wakes_meet_poll", begin_two, { run_as_0, wake_once_as_worker_1, wake_1 }, end_two },
     { "slot_taken_by_a_thief", begin_slot, { replace_in_slot, take_from_slot }, end_slot },
-    { "foreign_wake_meets_sleep", begin_one_idle, { work_one, wake_both_flags }, end },
-    { "two_foreign_wakes", begin_one_idle, { work_one, wake_0, wake_1 }, end },
-    { "foreign_spawn_meets_sleep", begin_one_idle, { work_one, spawn_foreign }, end },
+    { "foreign_wake_meets_sleep", begin_one_idle, { work_one, wake_both_flags }, nothing_queued },
+    { "two_foreign_wakes", begin_one_idle, { work_one, wake_0, wake_1 }, nothing_queued },
+    { "foreign_spawn_meets_sleep", begin_one_idle, { work_one, spawn_foreign }, nothing_queued },
     { "shutdown_meets_sleep", begin_one_idle, { work_to_the_end, close_it }, end_closed },
     { "wake_meets_shutdown", begin_one_idle, { leave, close_it, wake_0 }, end_closed },
-    { "look_meets_poll", begin_two, { run_one_until_over, look }, end_look },
 };
 
 int main(int argc, char **argv)

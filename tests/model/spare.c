@@ -5,31 +5,19 @@
  * The pool's thread is a test thread that runs the job it is given; a spare's work is to ask whether it
  * may retire.
  *
- * Sources: src/sched/lifo.c tests/model/checker/doors.c
+ * Sources: src/sched/lifo.c src/base/lock.c tests/model/checker/doors.c
  */
 #include "checker/park.h"
-#include "checker/mc.h"
+#include "checker/pool.h"
 
 #include "sched/spare.c"
 
 _Thread_local struct ki_worker *ki_worker_here;
 
 static struct ki_multi m;
-static struct ki_job *job;
-static uint32_t posted;
 static ki_atomic(uint32_t) spares_began;
 
-/* ---- the pool, and the worker's loop --------------------------------------------------------------- */
-
-int ki_blocking_submit(struct ki_blocking *b, struct ki_job *submitted, enum ki_lane lane)
-{
-    (void)b, (void)lane;
-    MC_ASSERT(!job);
-    job = submitted;
-    MC_ASSERT(!ki_bare_load_relaxed(&posted));
-    ki_bare_store_release(&posted, 1);
-    return 0;
-}
+/* ---- the worker's loop ------------------------------------------------------------------------------ */
 
 int ki_mworker_init(struct mworker *w, struct ki_multi *multi, unsigned index)
 {
@@ -89,18 +77,6 @@ static void begin(void)
     m.base.park = &the_park;
     m.count = 1;
     ki_store_relaxed(&m.running, 2);
-}
-
-static void pool_thread(void)
-{
-    for (;;) {
-        struct ki_job *mine;
-
-        mc_wait(&posted);
-        mine = job;
-        job = NULL;
-        mine->run(mine);
-    }
 }
 
 static void block_for_ever(void)

@@ -73,6 +73,7 @@ unsigned mc_seq_cst(int loc);                      /* the oldest for seq_cst loa
 bool mc_read(unsigned tid, int loc, unsigned store, enum mc_order order);
 void mc_write(unsigned tid, int loc, uint64_t val, enum mc_order order, bool rmw, uint32_t event);
 void mc_know_last(unsigned tid, int loc);
+void mc_know_all(unsigned tid);                    /* the last of each: time has passed */
 void mc_tick(unsigned tid);
 void mc_access(unsigned tid, const void *addr, size_t size, bool write, bool atomic, const void *pc);
 bool mc_is_thread_local(const void *addr, size_t size);

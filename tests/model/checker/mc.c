@@ -389,14 +389,18 @@ static void perform(unsigned tid, struct mc_op *op, struct node *n)
             mc_fail("would wait for ever outside of the threads");
         read_write(tid, op, op->val, n);
         break;
+    case MC_TIMED_WAIT: /* the others wait: what they stored arrives in time, but brings nothing along */
+        if (mc_value(op->loc, mc_last(op->loc)) == op->expected)
+            mc_know_all(tid);
+        /* fallthrough */
     case MC_SPIN:
-    case MC_TIMED_WAIT:
         mc_know_last(tid, op->loc);
         t->seen = mc_last(op->loc);
         n->did.last = true;
         break;
     case MC_FUTEX_WAIT:
         op->out = mc_value(op->loc, mc_last(op->loc));
+        mc_know_last(tid, op->loc); /* the kernel read it for this thread */
         n->did.last = n->did.wrote = true; /* nothing passes it, either way */
         if (op->out == op->expected) {
             if (!tid)

@@ -260,6 +260,12 @@ void mc_know_last(unsigned tid, int loc)
     views[tid].at[loc] = (uint8_t)locs[loc].last;
 }
 
+void mc_know_all(unsigned tid)
+{
+    for (int i = 0; i < loc_count; i++)
+        mc_know_last(tid, i);
+}
+
 unsigned mc_seq_cst(int loc)
 {
     return locs[loc].seq_cst;

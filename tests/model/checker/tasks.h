@@ -12,6 +12,9 @@ struct probe {
     KIO_ASYNC_FN(uint32_t);
     uint32_t needs; /* flags that have to be set: it is pending until then */
     unsigned polls;
+    unsigned yields;          /* so often it yields first */
+    struct ki_task *wakes[2]; /* that each poll wakes, in this order */
+    void (*does)(void);       /* in each poll */
 };
 
 static ki_atomic(uint32_t) flags[4]; /* relaxed: their order has to come from what is tested */
@@ -35,9 +38,17 @@ static kio_poll probe_poll(kio_future *f, kio_context *cx)
 {
     struct probe *p = (struct probe *)f;
 
-    (void)cx;
     f->state = p;
     p->polls++;
+    for (unsigned i = 0; i < 2 && p->wakes[i]; i++)
+        kio_waker_wake(ki_task_waker(p->wakes[i]));
+    if (p->does)
+        p->does();
+    if (p->yields) {
+        p->yields--;
+        cx->run->yielded = true;
+        return KIO_PENDING;
+    }
     if (!probe_has(p))
         return KIO_PENDING;
     p->out = 42;
@@ -59,6 +70,11 @@ static const kio_future_type probe_type = {
     .out_offset = offsetof(struct probe, out),
     .out_size = sizeof(uint32_t),
 };
+
+static inline struct probe *probe_of(struct ki_task *task)
+{
+    return (struct probe *)ki_task_future(task);
+}
 
 /* Neither queued nor live. */
 static struct ki_task *probe_new(struct ki_sched *sched, struct ki_nest *nest, size_t size,
