@@ -169,7 +169,9 @@ static void print_state(FILE *to, const struct ki_seen *seen, const struct ki_en
         fputs("a blocking job, runs", to);
         break;
     }
-    if (e->unpolled && seen->before_ns)
+    if (e->since_ns)
+        fprintf(to, ", for %.3f s", (double)(seen->now_ns > e->since_ns ? seen->now_ns - e->since_ns : 0) / 1e9);
+    else if (e->unpolled && seen->before_ns)
         fprintf(to, ", not polled since the dump %.1f s ago", (double)seen->before_ns / 1e9);
 }
 

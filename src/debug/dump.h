@@ -47,6 +47,7 @@ struct ki_entry {
     enum ki_task_is is;
     int worker;
     bool walked, unpolled;
+    int64_t since_ns;        /* it is idle or queued since then; 0: not known */
     size_t name;             /* 0: none */
     size_t first, count;     /* nodes */
 };
@@ -56,6 +57,7 @@ struct ki_seen {
     enum kio_flavor flavor;
     unsigned workers;
     char name[12];
+    int64_t now_ns;
     int64_t before_ns;  /* since the dump before; 0: there was none */
     uint64_t stuck_in;  /* current_thread: its thread is in a poll of this task */
     bool stuck, closing;

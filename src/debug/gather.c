@@ -264,6 +264,7 @@ static void visit(const struct ki_looked *seen, void *arg)
         .is = seen->is,
         .worker = seen->worker,
         .unpolled = seen->unpolled,
+        .since_ns = seen->since,
     };
     if (seen->is > KI_IS_RUNNING)
         return;
@@ -301,6 +302,7 @@ void ki_dump_gather(struct ki_dump *d, struct kio_runtime *rt)
     seen->flavor = rt->flavor;
     seen->workers = kio_runtime_workers(rt);
     memcpy(seen->name, rt->name, sizeof seen->name);
+    seen->now_ns = now;
     seen->before_ns = rt->dumped_ns ? now - rt->dumped_ns : 0;
     seen->first = d->entries.count;
     rt->dumped_ns = now;

@@ -91,6 +91,11 @@ static void visit_live(struct look *look, struct ki_task *task, uint32_t was)
         seen.is = woken ? KI_IS_QUEUED : KI_IS_IDLE;
         seen.walkable = true;
         seen.unpolled = was & KI_TASK_SEEN;
+        if (ki_task_wants_stamp(task)) {
+            int64_t stamp = ki_bare_load_relaxed(ki_task_stamp_of(task)); /* a number to show */
+
+            seen.since = stamp < 0 ? -stamp : stamp;
+        }
     }
     look->visit(&seen, look->arg);
 }

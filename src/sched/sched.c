@@ -91,6 +91,15 @@ static int64_t take_stamp(struct ki_worker *w, struct ki_task *task, int64_t now
     return now - queued;
 }
 
+static void end_measure(struct ki_worker *w, struct ki_task *task, int64_t start, kio_poll answer)
+{
+    int64_t now = ki_clock_now();
+
+    ki_times_add(&w->times->poll, now - start);
+    if (answer == KIO_PENDING)
+        ki_bare_store_relaxed(ki_task_stamp_of(task), -now); /* for a dump; nobody queues it yet */
+}
+
 kio_poll ki_worker_poll_observed(struct ki_worker *w, struct ki_task *task, uintptr_t *how)
 {
     const struct kio_hooks *hooks = &w->sched->hooks;
@@ -105,7 +114,7 @@ kio_poll ki_worker_poll_observed(struct ki_worker *w, struct ki_task *task, uint
         ki_hook_poll(hooks->on_poll_begin, task, waited, hooks->arg);
     answer = ki_worker_poll_now(w, task, how);
     if (stamped)
-        ki_times_add(&w->times->poll, ki_clock_now() - start);
+        end_measure(w, task, start, answer);
     if (told)
         ki_hook_poll(hooks->on_poll_end, task, waited, hooks->arg);
     if (hooked && answer == KIO_READY)

@@ -234,6 +234,7 @@ struct ki_looked {
     int worker;    /* running: on which worker; -1: not known any more */
     bool walkable; /* its frame stands still while it is looked at, and its name */
     bool unpolled; /* not polled since a look before this one */
+    int64_t since; /* measured: since when it is idle or queued, as ki_clock_now(); 0: not known */
 };
 
 /* Visits every task; current_thread: on its own thread, or while nobody runs it. What is visited is

@@ -81,7 +81,7 @@ void ki_task_stamp_slow(struct ki_task *task)
 {
     int64_t *stamp = ki_task_stamp_of(task);
 
-    if (!ki_bare_load_relaxed(stamp))
+    if (ki_bare_load_relaxed(stamp) <= 0)
         ki_bare_store_relaxed(stamp, ki_clock_now());
 }
 

@@ -158,8 +158,8 @@ static inline bool ki_task_in_use(struct ki_task *task)
     return ki_load_relaxed(&task->tag) != 0;
 }
 
-/* Stamped only: when it was queued, in ki_clock_now()'s time; 0: it is not. Written by who queues
- * it, relaxed: the queue publishes it. */
+/* Stamped only: when it was queued, in ki_clock_now()'s time; 0: it is polled; negative: when its last
+ * poll ended. Written by who queues it and who polls it, relaxed: the queue publishes it. */
 static inline int64_t *ki_task_stamp_of(struct ki_task *task)
 {
     return (int64_t *)((char *)task + ki_chunk_of(task)->slot_size) - 1;

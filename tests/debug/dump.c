@@ -242,6 +242,55 @@ static void a_task_is_shown_with_what_it_awaits_as_a_tree(void **state)
 }
 
 
+/* ---- for how long, where polls are measured -------------------------------------------------- */
+
+static double idle_for(void)
+{
+    char *text = text_of(dump_rt);
+    const char *at = strstr(text, "\"waiter\": idle, for ");
+    double s = at ? strtod(at + strlen("\"waiter\": idle, for "), NULL) : -1;
+
+    free(text);
+    return s;
+}
+
+struct measured {
+    async_fn(void);
+    struct kio_oneshot_tx tx;
+    struct kio_oneshot_rx rx;
+    struct kio_join_handle task;
+    struct settle settle;
+    struct kio_sleep nap;
+    double before;
+};
+
+async(measured)
+{
+    async_begin;
+    assert_int_equal(kio_oneshot_channel(&self->tx, &self->rx, sizeof(int)), 0);
+    kio_spawn(&self->task, outer, .name = "waiter", .rx = self->rx);
+    await(async_call(&self->settle, settle, .text = "\"waiter\": idle"));
+    self->before = idle_for();
+    assert_true(self->before >= 0);
+    await(kio_sleep(&self->nap, 30 * KIO_MS));
+    assert_true(idle_for() >= self->before + 0.029); /* what is shown is rounded */
+    kio_oneshot_tx_drop(&self->tx);
+    await(&self->task);
+    async_return();
+}
+
+static void where_polls_are_measured_a_task_says_for_how_long_it_waits(void **state)
+{
+    struct kio_runtime *usual = rt;
+
+    (void)state;
+    assert_int_equal(kio_runtime_new(&rt, &(struct kio_runtime_config){
+                                              .flavor = rt_flavor, .workers = 2, .time_polls = true }), 0);
+    run(measured);
+    kio_runtime_free(rt);
+    rt = usual;
+}
+
 /* ---- the other end of a channel ----------------------------------------------------------- */
 
 struct client {
@@ -1323,6 +1372,7 @@ static void a_dump_without_memory_says_so_and_leaks_nothing(void **state)
 }
 
 RT_MAIN(RT(a_task_is_shown_with_what_it_awaits_as_a_tree),
+        RT(where_polls_are_measured_a_task_says_for_how_long_it_waits),
         RT(who_waits_for_a_channel_sees_whose_frame_has_the_other_end),
         RT(tasks_that_wait_for_each_others_locks_are_shown_as_a_cycle),
         RT(a_future_that_has_a_lock_and_is_not_polled_is_shown_as_a_futurelock),
