@@ -468,7 +468,7 @@ int ki_current_close(struct ki_sched *sched)
     ki_store_relaxed(&cur->depth, 0);
     cur->worker.nest.slots = (struct ki_slots){ 0 }; /* the trim finds every free slot */
     ki_arena_trim(&sched->arena);
-    ki_store_release(&cur->running, 0); /* as ki_current_run, though the pool's lock comes before the next */
+    ki_store_release(&cur->running, 0); /* as ki_current_run */
     return 0;
 }
 
