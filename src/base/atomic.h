@@ -21,7 +21,6 @@
 #define ki_store_seq_cst(p, v) atomic_store_explicit(p, v, memory_order_seq_cst)
 
 #define ki_xchg_acquire(p, v) atomic_exchange_explicit(p, v, memory_order_acquire)
-#define ki_xchg_release(p, v) atomic_exchange_explicit(p, v, memory_order_release)
 #define ki_xchg_acq_rel(p, v) atomic_exchange_explicit(p, v, memory_order_acq_rel)
 #define ki_xchg_seq_cst(p, v) atomic_exchange_explicit(p, v, memory_order_seq_cst)
 
@@ -34,7 +33,6 @@
 #define ki_fetch_sub_seq_cst(p, v) atomic_fetch_sub_explicit(p, v, memory_order_seq_cst)
 #define ki_fetch_or_relaxed(p, v)  atomic_fetch_or_explicit(p, v, memory_order_relaxed)
 #define ki_fetch_or_acq_rel(p, v)  atomic_fetch_or_explicit(p, v, memory_order_acq_rel)
-#define ki_fetch_or_seq_cst(p, v)  atomic_fetch_or_explicit(p, v, memory_order_seq_cst)
 #define ki_fetch_and_acq_rel(p, v) atomic_fetch_and_explicit(p, v, memory_order_acq_rel)
 
 /* expected is a pointer, updated on failure; a failed exchange acquires (or is relaxed). */
@@ -43,9 +41,6 @@
                                           memory_order_relaxed)
 #define ki_cas_weak_release(p, expected, v)                                                        \
     atomic_compare_exchange_weak_explicit(p, expected, v, memory_order_release,                    \
-                                          memory_order_relaxed)
-#define ki_cas_weak_acquire(p, expected, v)                                                        \
-    atomic_compare_exchange_weak_explicit(p, expected, v, memory_order_acquire,                    \
                                           memory_order_relaxed)
 #define ki_cas_weak_acq_rel(p, expected, v)                                                        \
     atomic_compare_exchange_weak_explicit(p, expected, v, memory_order_acq_rel,                    \
