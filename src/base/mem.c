@@ -39,6 +39,7 @@ void *ki_mem_zalloc(size_t size)
 
 void *ki_mem_alloc_aligned(size_t align, size_t size)
 {
+    size = (size + align - 1) & ~(align - 1); /* C11 7.22.3.1: a multiple, or it may fail */
     return must_fail() ? NULL : counted(aligned_alloc(align, size));
 }
 
