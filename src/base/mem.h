@@ -10,7 +10,7 @@
 /* Zeroed memory, or NULL. Freed by ki_mem_free(). */
 KIO_MUST_USE void *ki_mem_zalloc(size_t size);
 KIO_MUST_USE void *ki_mem_alloc(size_t size);
-/* align: a power of two, size a multiple of it. Not zeroed. */
+/* align: a power of two. Not zeroed. */
 KIO_MUST_USE void *ki_mem_alloc_aligned(size_t align, size_t size);
 /* As realloc: on failure the old block is untouched. */
 KIO_MUST_USE void *ki_mem_realloc(void *old, size_t size);
