@@ -170,7 +170,8 @@ static void print_state(FILE *to, const struct ki_seen *seen, const struct ki_en
         break;
     }
     if (e->since_ns)
-        fprintf(to, ", for %.3f s", (double)(seen->now_ns > e->since_ns ? seen->now_ns - e->since_ns : 0) / 1e9);
+        fprintf(to, ", for %.3f s",
+                seen->now_ns > e->since_ns ? (double)(seen->now_ns - e->since_ns) / 1e9 : 0.0);
     else if (e->unpolled && seen->before_ns)
         fprintf(to, ", not polled since the dump %.1f s ago", (double)seen->before_ns / 1e9);
 }
