@@ -22,9 +22,7 @@
 
 #include <stdbool.h>
 
-#if defined(KI_CHECKED_BARRIERS) /* a model checker's */
-#define KI_HAVE_BARRIERS 1
-#elif defined(__SANITIZE_THREAD__)
+#if defined(__SANITIZE_THREAD__)
 #define KI_HAVE_BARRIERS 0
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)
@@ -49,7 +47,7 @@ static inline bool ki_barriers(void)
     return KI_HAVE_BARRIERS && ki_load_relaxed(&ki_barriers_here.on);
 }
 
-/* Before the first scheduler is opened, and in a forked child; any number of times. */
+/* Before the first scheduler is opened; any number of times. A forked child inherits it. */
 void ki_barriers_init(void);
 
 static inline void ki_barrier_light(void)

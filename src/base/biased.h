@@ -67,6 +67,7 @@ static inline void ki_bias_look(void)
     if (kio_unlikely_(!ki_bias_here.slot) && !ki_alone() && !ki_bias_here.tried)
         ki_bias_get();
 }
+
 void ki_biases_forked(void); /* in a forked child: the other threads are not here */
 
 void ki_biased_lock_slow(struct ki_biased *b);

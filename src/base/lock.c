@@ -42,7 +42,7 @@ void ki_lock_pause(struct ki_lock_wait *wait, ki_atomic(uint32_t) *word)
         for (int k = 0; k < KI_LOCK_BACKOFF; k++)
             ki_cpu_pause();
     } else {
-        unsigned naps = wait->looks / KI_LOCK_SPINS;
+        unsigned naps = wait->looks / KI_LOCK_SPINS - 1; /* so far */
 
         ki_futex_wait(word, 1, naps > 4 ? KI_LOCK_NAP_MAX_NS : KI_LOCK_NAP_NS << naps);
     }
