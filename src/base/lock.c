@@ -24,6 +24,8 @@
 #define KI_LOCK_NAP_NS     50000
 #define KI_LOCK_NAP_MAX_NS 1000000
 
+_Thread_local uint32_t ki_friction;
+
 void ki_futex_wait(ki_atomic(uint32_t) *word, uint32_t expected, int64_t timeout_ns)
 {
     struct timespec limit = { timeout_ns / 1000000000, timeout_ns % 1000000000 };
@@ -38,6 +40,8 @@ void ki_futex_wake(ki_atomic(uint32_t) *word, int count)
 
 void ki_lock_pause(struct ki_lock_wait *wait, ki_atomic(uint32_t) *word)
 {
+    if (!wait->looks)
+        ki_friction++;
     if (++wait->looks % KI_LOCK_SPINS) {
         for (int k = 0; k < KI_LOCK_BACKOFF; k++)
             ki_cpu_pause();

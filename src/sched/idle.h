@@ -8,6 +8,7 @@
  *   searching  workers that look for work in others' queues; at most half of them, so that a
  *              burst does not set everybody running through everybody's queues
  *   waking     a wake was sent and nobody has come back yet: no second one is needed
+ *   resting    sleepers that no work in a queue is to wake (worth.h), for less than a millisecond
  *
  * Waking another core costs as much as three hundred yields, so it is done late and for one: only
  * when nobody searches and none is on its way, and when there is more work than the worker at
@@ -40,7 +41,16 @@ struct ki_idle {
     KI_CACHE_ALIGNED ki_atomic(uint32_t) sleepers;
     ki_atomic(uint32_t) searching;
     ki_atomic(uint32_t) waking;
+    ki_atomic(uint32_t) resting;
 };
+
+/* Somebody sleeps whom work in a queue may wake. relaxed, both: see the last of the above. */
+static inline bool ki_idle_wakeable(struct ki_idle *idle)
+{
+    uint32_t sleepers = ki_load_relaxed(&idle->sleepers);
+
+    return sleepers && sleepers > ki_load_relaxed(&idle->resting);
+}
 
 /* There is work for somebody else. strict: pushed from outside, see the race above. */
 static inline void ki_idle_notify(struct ki_idle *idle, struct ki_park *park, bool strict)
@@ -54,8 +64,7 @@ static inline void ki_idle_notify(struct ki_idle *idle, struct ki_park *park, bo
             return;
     } else {
         /* relaxed: see above */
-        if (!ki_load_relaxed(&idle->sleepers) || ki_load_relaxed(&idle->searching) ||
-            ki_load_relaxed(&idle->waking))
+        if (!ki_idle_wakeable(idle) || ki_load_relaxed(&idle->searching) || ki_load_relaxed(&idle->waking))
             return;
     }
     /* seq_cst: as searching */

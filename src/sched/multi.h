@@ -11,6 +11,7 @@
 #include "inject.h"
 #include "lifo.h"
 #include "queue.h"
+#include "worth.h"
 
 #include <pthread.h>
 
@@ -25,6 +26,7 @@ struct mworker {
     bool slept;       /* and has run nothing since */
     bool retiring;    /* a spare that was told that it is not needed */
     int64_t sleep_ns; /* at most; negative: until woken */
+    struct ki_worth worth; /* of what it stole */
     struct ki_lifo lifo;
     uint64_t polls_seen; /* what who beat last saw in w.polls; under ki_multi.beat */
     struct ki_queue queue;

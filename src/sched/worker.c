@@ -13,7 +13,8 @@
  *
  * Where a worker looks: LIFO slot, own queue (and every 61 polls: timers, I/O, the inject queue),
  * inject queue, others' queues; then it looks around for some microseconds more (a sleeping worker
- * costs 25 us to wake, its waker a system call), then it sleeps in the driver.
+ * costs 25 us to wake, its waker a system call), then it sleeps in the driver. If what it stole before did
+ * not pay it does not look, and rests (worth.h).
  *
  * A worker stuck in one poll strands nothing: its queue can be stolen at any time; its LIFO slot
  * when it has been in the same poll for two beats of a sleeper's alarm (idle.h). Stealing it
@@ -68,7 +69,7 @@ static void push_back(struct mworker *w, struct ki_task *task)
 /* Work for somebody else, if there is more than this worker runs next. */
 static void share(struct mworker *w)
 {
-    if (ki_load_relaxed(&w->multi->idle.sleepers) && ki_queue_len(&w->queue) > 1)
+    if (ki_idle_wakeable(&w->multi->idle) && ki_queue_len(&w->queue) > 1)
         notify(w->multi, false);
 }
 
@@ -277,6 +278,7 @@ static struct ki_task *steal_from(struct mworker *w, struct mworker *victim)
     if (task) {
         ki_count(&w->w.steals);
         ki_count_more(&w->w.stolen, ki_load_relaxed(&w->queue.tail) - tail + 1);
+        ki_worth_stole(&w->worth, ki_clock_now());
     }
     return task;
 }
@@ -362,17 +364,24 @@ bool ki_multi_has_work(struct ki_multi *m)
     return false;
 }
 
+/* As that; who rests wants no work of others', nor what it leaves to them. */
+static bool has_work_for_me(struct ki_multi *m, int64_t rest_ns)
+{
+    return rest_ns ? ki_load_seq_cst(&m->inject.len) != 0 : ki_multi_has_work(m); /* seq_cst: see idle.h */
+}
+
 /* True: the hook woke or spawned something (tokio #7835), so that the worker makes its turn (#8222) and
  * does not sleep. Its own slot counts: nobody else would look there. */
-static KIO_COLD bool ask_park_hook(struct mworker *w)
+static KIO_COLD bool ask_park_hook(struct mworker *w, int64_t rest_ns)
 {
     struct ki_multi *m = w->multi;
 
     m->base.hooks.on_park(m->base.hooks.arg);
-    return ki_lifo_has(&w->lifo) || ki_multi_has_work(m);
+    return ki_lifo_has(&w->lifo) || has_work_for_me(m, rest_ns);
 }
 
-static struct ki_task *sleep_until_woken(struct mworker *w, bool searching)
+/* rest_ns: at most so long, and work in queues does not wake it; 0: see mworker. */
+static struct ki_task *sleep_until_woken(struct mworker *w, bool searching, int64_t rest_ns)
 {
     struct ki_multi *m = w->multi;
     bool sleepless = false;
@@ -382,15 +391,17 @@ static struct ki_task *sleep_until_woken(struct mworker *w, bool searching)
         ki_watch_asleep(&w->w.watched);
     ki_idle_enter(&m->idle, searching);
     /* The end is looked for to save a sleep: without it who closes ends that. */
-    may_sleep = !ki_multi_has_work(m) && !is_ending(m);
+    may_sleep = !has_work_for_me(m, rest_ns) && !is_ending(m);
     if (may_sleep)
         ki_count(&w->w.parks);
     if (may_sleep && m->base.hooks.on_park)
-        sleepless = ask_park_hook(w);
+        sleepless = ask_park_hook(w, rest_ns);
     /* As long as somebody is awake, the sleepers look after it every beat. */
     if (may_sleep && ki_load_relaxed(&m->idle.sleepers) < m->count)
         m->base.park->alarm(m->base.park, KI_BEAT_NS);
-    turn(w, may_sleep && !sleepless ? w->sleep_ns : 0);
+    ki_fetch_add_relaxed(&m->idle.resting, rest_ns != 0); /* a hint, like the wakes it saves */
+    turn(w, !may_sleep || sleepless ? 0 : rest_ns ? rest_ns : w->sleep_ns);
+    ki_fetch_sub_relaxed(&m->idle.resting, rest_ns != 0);
     ki_idle_leave(&m->idle);
     w->slept = true;
     if (may_sleep && m->base.hooks.on_unpark)
@@ -400,14 +411,42 @@ static struct ki_task *sleep_until_woken(struct mworker *w, bool searching)
     return steal_stuck(w);
 }
 
+/* How long the worker is to keep away from others' queues. Not while nobody else is awake. */
+static int64_t must_rest(struct mworker *w)
+{
+    int64_t rest_ns = w->worth.since ? ki_worth_judge(&w->worth, ki_clock_now()) : 0;
+
+    /* relaxed: two that see each other awake may both rest, for a moment */
+    return ki_load_relaxed(&w->multi->idle.sleepers) + 1 < w->multi->count ? rest_ns : 0;
+}
+
+/* A stolen task has used up its budget. If it fights with others all the while, the worker rests, and leaves
+ * what it has to them: alone with it they are faster. */
+static KIO_COLD void look_back(struct mworker *w)
+{
+    int64_t rest_ns = ki_worth_grates(&w->worth, ki_clock_now()) ? must_rest(w) : 0;
+    struct ki_task *task;
+
+    if (!rest_ns)
+        return;
+    if ((task = ki_lifo_take(&w->lifo)))
+        push_back(w, task); /* where they can take it */
+    if ((task = sleep_until_woken(w, false, rest_ns)))
+        push_back(w, task);
+}
+
 static struct ki_task *search(struct mworker *w)
 {
     struct ki_multi *m = w->multi;
     struct ki_task *task = take_injected(w);
+    int64_t rest_ns;
     bool searching;
 
     if (task)
         return task;
+    rest_ns = must_rest(w);
+    if (rest_ns)
+        return sleep_until_woken(w, false, rest_ns);
     searching = ki_idle_search(&m->idle);
     for (unsigned round = 0; searching && round < KI_SEARCH_ROUNDS && !is_ending(m); round++) {
         task = steal(w);
@@ -419,7 +458,7 @@ static struct ki_task *search(struct mworker *w)
         for (unsigned i = 0; i < KI_SEARCH_PAUSES; i++)
             ki_cpu_pause();
     }
-    return sleep_until_woken(w, searching);
+    return sleep_until_woken(w, searching, 0);
 }
 
 /* A look at the driver by a worker that goes on working. What was meant for a sleeper it hands on:
@@ -480,6 +519,8 @@ static void run_task(struct mworker *w, struct ki_task *task)
     ki_count_forced(&w->w);
     push_back(w, task);
     share(w);
+    if (kio_unlikely_(w->worth.since && w->w.run.budget <= 0))
+        look_back(w);
 }
 
 /* ---- life --------------------------------------------------------------------------------- */

@@ -16,6 +16,7 @@ static unsigned entered; /* plain */
 static void begin(void)
 {
     mc_thread_local(&ki_bias_here, sizeof ki_bias_here);
+    mc_thread_local(&ki_friction, sizeof ki_friction);
     mc_barriers(true);
     lock = other = (struct ki_biased){ 0 };
     entered = 0;

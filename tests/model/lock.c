@@ -10,6 +10,11 @@
 static struct ki_lock lock;
 static unsigned entered; /* plain */
 
+static void begin(void)
+{
+    mc_thread_local(&ki_friction, sizeof ki_friction);
+}
+
 static void enter_once(void)
 {
     ki_lock(&lock, KI_RANK_LEAF);
@@ -44,9 +49,9 @@ static void two(void)
 }
 
 static const struct mc_test tests[] = {
-    { "two_threads", NULL, { enter_once, enter_twice }, three },
-    { "three_threads", NULL, { enter_once, enter_once, enter_once }, three },
-    { "try_lock", NULL, { enter_once, try_once }, two },
+    { "two_threads", begin, { enter_once, enter_twice }, three },
+    { "three_threads", begin, { enter_once, enter_once, enter_once }, three },
+    { "try_lock", begin, { enter_once, try_once }, two },
 };
 
 int main(int argc, char **argv)

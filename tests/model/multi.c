@@ -92,6 +92,24 @@ static void spawn_foreign(void)
     ki_sched_leave(&m->base);
 }
 
+/* ---- a rest ---------------------------------------------------------------------------------- */
+
+/* Its end does not count: what comes from outside is to end it. */
+static unsigned endless_turn(struct ki_park *self, void *local, int64_t max_ns)
+{
+    return park_turn(self, local, max_ns > 0 ? -1 : max_ns);
+}
+
+static struct ki_park endless_park = { endless_turn, park_unpark, park_alarm };
+
+/* What the worker stole last was over at once. */
+static void begin_resting(void)
+{
+    begin_with(2);
+    m->base.park = &endless_park;
+    ki_worth_stole(&m->workers[0].worth, 1);
+}
+
 /* ---- the state word alone: two threads, each a worker, without sleeping ----------------------- */
 
 static void begin_two(void)
@@ -207,6 +225,7 @@ static const struct mc_test tests[] = {
     { "foreign_wake_meets_sleep", begin_one_idle, { work_one, wake_both_flags }, nothing_queued },
     { "two_foreign_wakes", begin_one_idle, { work_one, wake_0, wake_1 }, nothing_queued },
     { "foreign_spawn_meets_sleep", begin_one_idle, { work_one, spawn_foreign }, nothing_queued },
+    { "foreign_spawn_meets_rest", begin_resting, { work_one, spawn_foreign }, nothing_queued },
     { "shutdown_meets_sleep", begin_one_idle, { work_to_the_end, close_it }, end_closed },
     { "wake_meets_shutdown", begin_one_idle, { leave, close_it, wake_0 }, end_closed },
 };

@@ -53,6 +53,72 @@ static void the_queue_of_a_stuck_worker_is_taken_by_another(void **state)
     assert_int_equal(run(stuck, .children = 20), 20);
 }
 
+/* Steals that do not pay come first: two tasks of a channel, each of which is faster where the other one is.
+ * A worker that rests for that still takes what a stuck one holds. */
+struct sends {
+    async_fn(void);
+    struct kio_tx tx;
+    int n;
+    struct kio_send send;
+};
+
+static void sends_drop(struct sends *self)
+{
+    kio_tx_drop(&self->tx);
+}
+
+async(sends, sends_drop)
+{
+    async_begin;
+    for (; self->n > 0; self->n--)
+        await(kio_send(&self->send, &self->tx, &self->n));
+    async_return();
+}
+
+struct storm {
+    async_fn(int);
+    struct kio_rx rx;
+    struct kio_recv recv;
+    int got, value, round;
+    struct stuck stuck;
+};
+
+static void storm_drop(struct storm *self)
+{
+    kio_rx_drop(&self->rx);
+}
+
+async(storm, storm_drop)
+{
+    struct kio_tx tx;
+
+    async_begin;
+    for (self->round = 0; self->round < 5; self->round++) {
+        if (kio_mpsc_channel(&tx, &self->rx, sizeof(int), 32))
+            fail();
+        for (int i = 0; i < 8; i++)
+            kio_spawn(NULL, sends, .tx = kio_tx_clone(&tx), .n = 2000);
+        kio_tx_drop(&tx);
+        for (;;) {
+            await(kio_recv(&self->recv, &self->rx, &self->value));
+            if (!self->recv.out)
+                break;
+            self->got++;
+        }
+        kio_rx_drop(&self->rx);
+        await(async_call(&self->stuck, stuck, .children = 20));
+    }
+    async_return(self->got);
+}
+
+static void the_queue_of_a_stuck_worker_is_taken_by_one_that_rests(void **state)
+{
+    (void)state;
+    if (rt_flavor == KIO_CURRENT_THREAD)
+        skip();
+    assert_int_equal(run(storm), 5 * 8 * 2000);
+}
+
 /* A timer that was armed by the stuck worker fires on another. */
 struct late {
     async_fn(void);
@@ -185,5 +251,6 @@ static void who_blocks_after_an_event_does_not_keep_the_driver_4730(void **state
 
 RT_MAIN(RT(the_lifo_slot_of_a_stuck_worker_is_taken_by_another),
         RT(the_queue_of_a_stuck_worker_is_taken_by_another),
+        RT(the_queue_of_a_stuck_worker_is_taken_by_one_that_rests),
         RT(a_timer_of_a_stuck_worker_fires_on_another),
         RT(who_blocks_after_an_event_does_not_keep_the_driver_4730))
