@@ -50,6 +50,7 @@ void bench_sweep(struct kio_runtime *rt);
 void bench_blocked(struct kio_runtime *rt);
 void bench_blocking(struct kio_runtime *rt);
 void bench_cross_wake(struct kio_runtime *rt);
+void bench_cache_line(struct kio_runtime *rt);
 void bench_parallel(struct kio_runtime *rt);
 void bench_latency(struct kio_runtime *rt);
 void bench_echo(struct kio_runtime *rt);

@@ -25,6 +25,7 @@ static const struct bench benches[] = {
     { "mem_pending", bench_mem_pending },
     { "blocking", bench_blocking },
     { "cross_wake", bench_cross_wake },
+    { "cache_line", bench_cache_line },
     { "blocked", bench_blocked },
     { "parallel", bench_parallel },
     { "latency", bench_latency },
