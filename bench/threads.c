@@ -139,7 +139,7 @@ static void *take_turns(void *arg)
     return NULL;
 }
 
-/* The table says by it what machine it was: 60 ns where two virtual processors share a cache, 450 where not. */
+/* The table shows by it what machine it was: 60 ns where two processors share a cache, 450 where not. */
 void bench_cache_line(struct kio_runtime *rt)
 {
     pthread_t thread;
