@@ -219,10 +219,16 @@ static inline kio_poll kio_poll_(kio_future *f, kio_context *cx)
     return f->type->poll(f, cx);
 }
 
+/* Whether something has to be dropped before a future may be built there. */
+static inline bool kio_is_taken_(const kio_future *f)
+{
+    return f->state != KIO_DONE && f->type;
+}
+
 /* Called for every slot that a future is about to be built in. */
 static inline void kio_vacate_(kio_future *f)
 {
-    if (kio_unlikely_(f->type && f->state != KIO_DONE))
+    if (kio_unlikely_(kio_is_taken_(f)))
         kio_drop_(f);
 }
 

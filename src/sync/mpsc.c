@@ -32,10 +32,16 @@ static void unlock(struct kio_chan_ *c)
     ki_chan_unlock(c);
 }
 
-static KIO_COLD void empty_handle(const char *call)
+static KIO_NORETURN KIO_COLD void empty_handle(const char *call)
 {
     ki_guard_fail(ki_guard_here(), "make the channel first, and use a handle only until it is dropped",
                   "%s got an empty handle", call);
+}
+
+static KIO_NORETURN KIO_COLD void wrong_size(const struct kio_chan_ *c, size_t size, const char *call)
+{
+    ki_guard_fail(ki_guard_here(), "hand over a pointer to the type the channel was made for",
+                  "%s: the value has %zu bytes, the channel's messages %zu", call, size, c->buffer.size);
 }
 
 static inline struct kio_chan_ *checked(struct kio_chan_ *c, size_t size, const char *call)
@@ -43,9 +49,7 @@ static inline struct kio_chan_ *checked(struct kio_chan_ *c, size_t size, const 
     if (kio_unlikely_(!c))
         empty_handle(call);
     if (kio_unlikely_(size && size != c->buffer.size))
-        ki_guard_fail(ki_guard_here(), "hand over a pointer to the type the channel was made for",
-                      "%s: the value has %zu bytes, the channel's messages %zu", call, size,
-                      c->buffer.size);
+        wrong_size(c, size, call);
     return c;
 }
 
@@ -552,14 +556,25 @@ void ki_send_init(struct kio_send *slot, struct kio_chan_ *chan, const void *val
     slot->waiting = slot->assigned = slot->many = false;
 }
 
+/* A function of its own, so that the other path keeps nothing across a call. */
+static KIO_NOINLINE struct kio_send *send_again(struct kio_send *slot, struct kio_chan_ *chan,
+                                                const void *value)
+{
+    kio_drop_(&slot->kio);
+    ki_send_init(slot, chan, value);
+    return slot;
+}
+
 struct kio_send *kio_send_(struct kio_send *slot, struct kio_chan_ *chan, const void *value,
                            size_t size)
 {
     checked(chan, size, "kio_send");
-    kio_guard_borrow_(value, "kio_send", "value");
-    kio_vacate_(&slot->kio);
-    /* NULL stands for "a permit only" inside; a message of no bytes may have no address. */
-    ki_send_init(slot, chan, value ? value : slot);
+    ki_guard_borrow(value, "kio_send", "value");
+    if (!value)
+        value = slot; /* NULL stands for "a permit only" inside; a message of no bytes may have no address */
+    if (kio_unlikely_(kio_is_taken_(&slot->kio)))
+        return send_again(slot, chan, value);
+    ki_send_init(slot, chan, value);
     return slot;
 }
 
@@ -872,16 +887,29 @@ static const kio_future_type recv_type = {
     .describe = recv_describe,
 };
 
-struct kio_recv *kio_recv_(struct kio_recv *slot, struct kio_chan_ *chan, void *value, size_t size)
+static inline struct kio_recv *recv_init(struct kio_recv *slot, struct kio_chan_ *chan, void *value)
 {
-    checked(chan, size, "kio_recv");
-    kio_guard_borrow_(value, "kio_recv", "value");
-    kio_vacate_(&slot->kio);
     slot->kio = (kio_future){ .type = &recv_type };
     slot->chan = chan;
     slot->value = value;
     slot->waiting = false;
     return slot;
+}
+
+/* As send_again. */
+static KIO_NOINLINE struct kio_recv *recv_again(struct kio_recv *slot, struct kio_chan_ *chan, void *value)
+{
+    kio_drop_(&slot->kio);
+    return recv_init(slot, chan, value);
+}
+
+struct kio_recv *kio_recv_(struct kio_recv *slot, struct kio_chan_ *chan, void *value, size_t size)
+{
+    checked(chan, size, "kio_recv");
+    ki_guard_borrow(value, "kio_recv", "value");
+    if (kio_unlikely_(kio_is_taken_(&slot->kio)))
+        return recv_again(slot, chan, value);
+    return recv_init(slot, chan, value);
 }
 
 static kio_poll recv_many_poll(kio_future *f, kio_context *cx)
