@@ -452,7 +452,7 @@ KIO_NOINLINE int ki_send_step(struct kio_send *self, kio_context *cx)
     return err;
 }
 
-static kio_poll send_poll(kio_future *f, kio_context *cx)
+static KIO_NOINLINE kio_poll send_poll_slow(kio_future *f, kio_context *cx)
 {
     struct kio_send *self = (struct kio_send *)f;
     int err;
@@ -460,15 +460,40 @@ static kio_poll send_poll(kio_future *f, kio_context *cx)
     f->state = self;
     if (!kio_coop_may_(cx))
         return KIO_PENDING;
-    err = self->waiting ? -EAGAIN : send_now(self->chan, self->value);
-    if (kio_unlikely_(err == -EAGAIN)) {
-        err = ki_send_step(self, cx);
-        if (err == -EAGAIN)
-            return KIO_PENDING;
-    }
+    err = ki_send_step(self, cx);
+    if (err == -EAGAIN)
+        return KIO_PENDING;
     kio_coop_did_(cx);
     self->out = err;
     return ki_ready_now(f);
+}
+
+static KIO_NOINLINE kio_poll wake_and_be_ready(kio_waker waker)
+{
+    kio_waker_wake(waker);
+    return KIO_READY;
+}
+
+/* The usual case has no call but at its end, so nothing is kept across one: a free lock, room, a message of
+ * 8 or 16 bytes. Each of the others goes to a function of its own. */
+static kio_poll send_poll(kio_future *f, kio_context *cx)
+{
+    struct kio_send *self = (struct kio_send *)f;
+    struct kio_chan_ *c = self->chan;
+    kio_waker waker;
+
+    if (kio_unlikely_(self->waiting || !ki_coop_can(cx) || !ki_chan_try_lock(c)))
+        return send_poll_slow(f, cx);
+    if (kio_unlikely_(c->closed || !has_room(c) || !ki_buffer_push_quick(&c->buffer, self->value))) {
+        unlock(c);
+        return send_poll_slow(f, cx);
+    }
+    waker = ki_waker_take(&c->receiver);
+    unlock(c);
+    kio_coop_did_(cx);
+    self->out = 0;
+    ki_ready_now(f);
+    return waker.to ? wake_and_be_ready(waker) : KIO_READY;
 }
 
 /* Leaves the line; a place that was promised goes to the next. */
@@ -816,18 +841,15 @@ static void recv_leave(struct kio_recv *self)
     kio_waker_drop(old);
 }
 
-/* How many were taken; SIZE_MAX: pending. */
-static inline size_t recv_step(struct kio_recv *self, kio_context *cx, size_t max)
+/* Unlocks. How many were taken; SIZE_MAX: pending. */
+static inline size_t recv_step_unlock(struct kio_recv *self, kio_context *cx, size_t max)
 {
     struct kio_chan_ *c = self->chan;
     kio_waker old = { NULL };
     bool over = false;
     size_t count = 1;
 
-    if (!kio_coop_may_(cx))
-        return SIZE_MAX;
-    lock(c);
-    if (kio_likely_(max == 1 && c->buffer.count && !c->line.first)) { /* nobody to pass the place on to */
+    if (max == 1 && c->buffer.count && !c->line.first) { /* nobody to pass the place on to */
         ki_buffer_pop(&c->buffer, self->value);
         old = ki_waker_take(&c->receiver); /* empty, or this was polled without a wake */
         unlock(c);
@@ -844,16 +866,42 @@ static inline size_t recv_step(struct kio_recv *self, kio_context *cx, size_t ma
     return count;
 }
 
-static kio_poll recv_poll(kio_future *f, kio_context *cx)
+static KIO_NOINLINE kio_poll recv_poll_unlock(kio_future *f, kio_context *cx)
 {
     struct kio_recv *self = (struct kio_recv *)f;
     size_t count;
 
     f->state = self;
-    count = recv_step(self, cx, 1);
+    count = recv_step_unlock(self, cx, 1);
     if (count == SIZE_MAX)
         return KIO_PENDING;
     self->out = (int)count;
+    return ki_ready_now(f);
+}
+
+static KIO_NOINLINE kio_poll recv_poll_slow(kio_future *f, kio_context *cx)
+{
+    f->state = f;
+    if (!kio_coop_may_(cx))
+        return KIO_PENDING;
+    lock(((struct kio_recv *)f)->chan);
+    return recv_poll_unlock(f, cx);
+}
+
+/* As send_poll: the usual case is a free lock, a message of 8 or 16 bytes, nobody to pass the place on to,
+ * no waker of an earlier poll. */
+static kio_poll recv_poll(kio_future *f, kio_context *cx)
+{
+    struct kio_recv *self = (struct kio_recv *)f;
+    struct kio_chan_ *c = self->chan;
+
+    if (kio_unlikely_(!ki_coop_can(cx) || !ki_chan_try_lock(c)))
+        return recv_poll_slow(f, cx);
+    if (kio_unlikely_(c->line.first || c->receiver.to || !ki_buffer_pop_quick(&c->buffer, self->value)))
+        return recv_poll_unlock(f, cx);
+    unlock(c);
+    kio_coop_did_(cx);
+    self->out = 1;
     return ki_ready_now(f);
 }
 
@@ -915,12 +963,17 @@ struct kio_recv *kio_recv_(struct kio_recv *slot, struct kio_chan_ *chan, void *
 static kio_poll recv_many_poll(kio_future *f, kio_context *cx)
 {
     struct kio_recv_many *self = (struct kio_recv_many *)f;
-    size_t got;
+    size_t got = 0;
 
     f->state = self;
-    got = self->max ? recv_step(&self->recv, cx, self->max) : 0;
-    if (got == SIZE_MAX)
-        return KIO_PENDING;
+    if (self->max) {
+        if (!kio_coop_may_(cx))
+            return KIO_PENDING;
+        lock(self->recv.chan);
+        got = recv_step_unlock(&self->recv, cx, self->max);
+        if (got == SIZE_MAX)
+            return KIO_PENDING;
+    }
     self->out = got;
     return ki_ready_now(f);
 }
