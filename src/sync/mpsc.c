@@ -563,6 +563,7 @@ static const kio_future_type send_type = {
     .name = "kio_send",
     .waits = ki_send_waits,
     .kind = KIO_KIND_WAITER,
+    .late = true,
     .size = sizeof(struct kio_send),
     .poll = send_poll,
     .drop = send_drop,
@@ -581,24 +582,29 @@ void ki_send_init(struct kio_send *slot, struct kio_chan_ *chan, const void *val
     slot->waiting = slot->assigned = slot->many = false;
 }
 
-/* A function of its own, so that the other path keeps nothing across a call. */
-static KIO_NOINLINE struct kio_send *send_again(struct kio_send *slot, struct kio_chan_ *chan,
-                                                const void *value)
+/* What a constructor checks, in one condition: in that function nothing is kept across a call then. Where it does
+ * not hold the other one finds out why. */
+static inline bool all_is_well(const kio_future *slot, const struct kio_chan_ *chan, const void *value, size_t size)
 {
-    kio_drop_(&slot->kio);
-    ki_send_init(slot, chan, value);
+    return chan && (size == chan->buffer.size || !size) && !ki_on_poll_stack(value) && !kio_is_taken_(slot);
+}
+
+static KIO_NOINLINE struct kio_send *send_checked(struct kio_send *slot, struct kio_chan_ *chan,
+                                                  const void *value, size_t size)
+{
+    checked(chan, size, "kio_send");
+    ki_guard_borrow(value, "kio_send", "value");
+    kio_vacate_(&slot->kio);
+    /* NULL stands for "a permit only" inside; a message of no bytes may have no address. */
+    ki_send_init(slot, chan, value ? value : slot);
     return slot;
 }
 
 struct kio_send *kio_send_(struct kio_send *slot, struct kio_chan_ *chan, const void *value,
                            size_t size)
 {
-    checked(chan, size, "kio_send");
-    ki_guard_borrow(value, "kio_send", "value");
-    if (!value)
-        value = slot; /* NULL stands for "a permit only" inside; a message of no bytes may have no address */
-    if (kio_unlikely_(kio_is_taken_(&slot->kio)))
-        return send_again(slot, chan, value);
+    if (kio_unlikely_(!value || !all_is_well(&slot->kio, chan, value, size)))
+        return send_checked(slot, chan, value, size);
     ki_send_init(slot, chan, value);
     return slot;
 }
@@ -927,6 +933,7 @@ static void recv_waits(const kio_future *f, struct kio_waits *to)
 static const kio_future_type recv_type = {
     .name = "kio_recv",
     .waits = recv_waits,
+    .late = true,
     .size = sizeof(struct kio_recv),
     .poll = recv_poll,
     .drop = recv_drop,
@@ -944,19 +951,19 @@ static inline struct kio_recv *recv_init(struct kio_recv *slot, struct kio_chan_
     return slot;
 }
 
-/* As send_again. */
-static KIO_NOINLINE struct kio_recv *recv_again(struct kio_recv *slot, struct kio_chan_ *chan, void *value)
+static KIO_NOINLINE struct kio_recv *recv_checked(struct kio_recv *slot, struct kio_chan_ *chan, void *value,
+                                                  size_t size)
 {
-    kio_drop_(&slot->kio);
+    checked(chan, size, "kio_recv");
+    ki_guard_borrow(value, "kio_recv", "value");
+    kio_vacate_(&slot->kio);
     return recv_init(slot, chan, value);
 }
 
 struct kio_recv *kio_recv_(struct kio_recv *slot, struct kio_chan_ *chan, void *value, size_t size)
 {
-    checked(chan, size, "kio_recv");
-    ki_guard_borrow(value, "kio_recv", "value");
-    if (kio_unlikely_(kio_is_taken_(&slot->kio)))
-        return recv_again(slot, chan, value);
+    if (kio_unlikely_(!all_is_well(&slot->kio, chan, value, size)))
+        return recv_checked(slot, chan, value, size);
     return recv_init(slot, chan, value);
 }
 
@@ -991,6 +998,7 @@ static void recv_many_waits(const kio_future *f, struct kio_waits *to)
 static const kio_future_type recv_many_type = {
     .name = "kio_recv_many",
     .waits = recv_many_waits,
+    .late = true,
     .size = sizeof(struct kio_recv_many),
     .poll = recv_many_poll,
     .drop = recv_many_drop,

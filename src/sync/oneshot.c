@@ -293,6 +293,7 @@ static void once_waits(const kio_future *f, struct kio_waits *to)
 static const kio_future_type recv_type = {
     .name = "kio_oneshot_recv",
     .waits = once_waits,
+    .late = true,
     .size = sizeof(struct kio_oneshot_recv),
     .poll = recv_poll,
     .drop = recv_drop,
