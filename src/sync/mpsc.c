@@ -480,16 +480,19 @@ static kio_poll send_poll(kio_future *f, kio_context *cx)
 {
     struct kio_send *self = (struct kio_send *)f;
     struct kio_chan_ *c = self->chan;
+    bool alone = ki_alone(); /* and stays it in here, where nothing is called: so there is no lock to take */
     kio_waker waker;
 
-    if (kio_unlikely_(self->waiting || !ki_coop_can(cx) || !ki_chan_try_lock(c)))
+    if (kio_unlikely_(self->waiting || !ki_coop_can(cx) || (!alone && !ki_chan_try_lock(c))))
         return send_poll_slow(f, cx);
     if (kio_unlikely_(c->closed || !has_room(c) || !ki_buffer_push_quick(&c->buffer, self->value))) {
-        unlock(c);
+        if (!alone)
+            unlock(c);
         return send_poll_slow(f, cx);
     }
     waker = ki_waker_take(&c->receiver);
-    unlock(c);
+    if (!alone)
+        unlock(c);
     kio_coop_did_(cx);
     self->out = 0;
     ki_ready_now(f);
@@ -900,12 +903,14 @@ static kio_poll recv_poll(kio_future *f, kio_context *cx)
 {
     struct kio_recv *self = (struct kio_recv *)f;
     struct kio_chan_ *c = self->chan;
+    bool alone = ki_alone(); /* as in send_poll */
 
-    if (kio_unlikely_(!ki_coop_can(cx) || !ki_chan_try_lock(c)))
+    if (kio_unlikely_(!ki_coop_can(cx) || (!alone && !ki_chan_try_lock(c))))
         return recv_poll_slow(f, cx);
     if (kio_unlikely_(c->line.first || c->receiver.to || !ki_buffer_pop_quick(&c->buffer, self->value)))
-        return recv_poll_unlock(f, cx);
-    unlock(c);
+        return alone ? recv_poll_slow(f, cx) : recv_poll_unlock(f, cx);
+    if (!alone)
+        unlock(c);
     kio_coop_did_(cx);
     self->out = 1;
     return ki_ready_now(f);
