@@ -74,6 +74,13 @@ void ki_biased_lock_slow(struct ki_biased *b);
 /* Its memory goes. */
 void ki_biased_free(struct ki_biased *b);
 
+/* When ki_alone(). */
+static inline void ki_biased_lock_alone(struct ki_biased *b, enum ki_rank rank)
+{
+    ki_rank_enter(rank);
+    ki_store_relaxed(&b->word, 1); /* relaxed: as ki_lock; a bias is to who is not here any more */
+}
+
 /* False: it is held, or biased to another thread. */
 static inline bool ki_biased_take(struct ki_biased *b)
 {

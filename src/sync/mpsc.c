@@ -791,12 +791,9 @@ struct kio_tx_closed *kio_tx_closed_(struct kio_tx_closed *slot, struct kio_chan
 
 /* ---- receiving ---------------------------------------------------------------------------- */
 
-/* Unlocks. Up to max messages; 0 with *over, or 0: none yet. cx: of the receive; its waker is left
- * when there are none, and taken back otherwise (a try_recv leaves alone what a receive has left). */
-static KIO_NOINLINE size_t take_unlock(struct kio_chan_ *c, char *values, size_t max,
-                                       kio_context *cx, bool *over)
+/* Under the lock, which is let go for each wake: up to max messages. */
+static KIO_NOINLINE size_t take_locked(struct kio_chan_ *c, char *values, size_t max)
 {
-    kio_waker old = { NULL };
     size_t count = 0;
 
     while (count < max && c->buffer.count) {
@@ -811,28 +808,20 @@ static KIO_NOINLINE size_t take_unlock(struct kio_chan_ *c, char *values, size_t
             lock(c);
         }
     }
-    if (!count)
-        *over = over_locked(c);
-    if (cx && (count || *over)) {
-        old = ki_waker_take(&c->receiver);
-    } else if (cx && !kio_waker_will_wake(c->receiver, cx->waker)) {
-        old = c->receiver;
-        c->receiver = kio_waker_clone(cx->waker);
-    }
-    unlock(c);
-    kio_waker_drop(old);
     return count;
 }
 
 int kio_try_recv_(struct kio_chan_ *c, void *value, size_t size)
 {
-    bool over = false;
+    int got;
 
     checked(c, size, "kio_try_recv");
     lock(c);
-    if (take_unlock(c, value, 1, NULL, &over))
-        return 1;
-    return over ? 0 : -EAGAIN;
+    got = (int)take_locked(c, value, 1); /* the waker that a receive has left stays */
+    if (!got && !over_locked(c))
+        got = -EAGAIN;
+    unlock(c);
+    return got;
 }
 
 /* Out of the channel: nothing of this future is left there. */
@@ -855,21 +844,25 @@ static inline size_t recv_step_unlock(struct kio_recv *self, kio_context *cx, si
 {
     struct kio_chan_ *c = self->chan;
     kio_waker old = { NULL };
-    bool over = false;
     size_t count = 1;
 
-    if (max == 1 && c->buffer.count && !c->line.first) { /* nobody to pass the place on to */
-        ki_buffer_pop(&c->buffer, self->value);
-        old = ki_waker_take(&c->receiver); /* empty, or this was polled without a wake */
+    if (!c->buffer.count && !over_locked(c)) {
+        if (!kio_waker_will_wake(c->receiver, cx->waker)) {
+            old = c->receiver;
+            c->receiver = kio_waker_clone(cx->waker);
+        }
         unlock(c);
         kio_waker_drop(old);
-    } else {
-        count = take_unlock(c, self->value, max, cx, &over);
-        if (!count && !over) {
-            self->waiting = true;
-            return SIZE_MAX;
-        }
+        self->waiting = true;
+        return SIZE_MAX;
     }
+    if (max == 1 && c->buffer.count && !c->line.first) /* nobody to pass the place on to */
+        ki_buffer_pop(&c->buffer, self->value);
+    else
+        count = take_locked(c, self->value, max);
+    old = ki_waker_take(&c->receiver); /* empty, or this was polled without a wake */
+    unlock(c);
+    kio_waker_drop(old);
     kio_coop_did_(cx);
     self->waiting = false;
     return count;
@@ -907,8 +900,11 @@ static kio_poll recv_poll(kio_future *f, kio_context *cx)
 
     if (kio_unlikely_(!ki_coop_can(cx) || (!alone && !ki_chan_try_lock(c))))
         return recv_poll_slow(f, cx);
-    if (kio_unlikely_(c->line.first || c->receiver.to || !ki_buffer_pop_quick(&c->buffer, self->value)))
-        return alone ? recv_poll_slow(f, cx) : recv_poll_unlock(f, cx);
+    if (kio_unlikely_(c->line.first || c->receiver.to || !ki_buffer_pop_quick(&c->buffer, self->value))) {
+        if (alone)
+            ki_chan_lock_alone(c);
+        return recv_poll_unlock(f, cx);
+    }
     if (!alone)
         unlock(c);
     kio_coop_did_(cx);

@@ -65,6 +65,7 @@ static inline uintptr_t ki_cpu_stack(void)
 #define ki_biased                   ki_lock
 #define ki_biased_lock(lock, rank)   ki_lock(lock, rank)
 #define ki_biased_try_lock(lock, rank) (ki_lock(lock, rank), true) /* who does not get it locks it next */
+#define ki_biased_lock_alone(lock, rank) ki_lock(lock, rank)
 #define ki_biased_unlock(lock, rank) ki_unlock(lock, rank)
 #define ki_biased_free(lock)         ((void)0)
 #define ki_bias_begin()              ((void)0)
