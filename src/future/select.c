@@ -1,10 +1,10 @@
 /*
  * The first of several futures.
  *
- * Who owns an arm: until its first poll is over (`holds`) a select links nothing, because most are ready then.
- * An arm that nobody had says that it is the newest child, and so do the others, while `child` stays NULL: who
- * takes itself out writes NULL there again. Once the select waits they are its children, as with other
- * combinators.
+ * Who owns an arm: until its first poll is over (`holds`) a select links nothing, because most are
+ * ready then. An arm that nobody had says that it is the newest child, and so do the others, while
+ * `child` stays NULL: who takes itself out writes NULL there again. Once the select waits they are
+ * its children, as with other combinators.
  */
 #include "combine.h"
 #include "guard.h"
@@ -95,10 +95,10 @@ static kio_poll finish(struct kio_select *self, int out)
 /* The same of two, in either order. */
 #define TWO_ARMS(first) ((first) ? 0x01u : 0x10u)
 
-/* The `left` arms that this poll has not come to; enabled: it has met one that is. Each of their orders is as
- * likely as the others; what is not needed is not drawn. */
-static KIO_NOINLINE kio_poll poll_arms(struct kio_select *self, kio_context *cx, uint64_t arms, unsigned left,
-                                       bool enabled)
+/* The `left` arms that this poll has not come to; enabled: it has met one that is. Each of their orders
+ * is as likely as the others; what is not needed is not drawn. */
+static KIO_NOINLINE kio_poll poll_arms(struct kio_select *self, kio_context *cx, uint64_t arms,
+                                       unsigned left, bool enabled)
 {
     bool drawn = !self->biased && self->arms.count > 2;
 
@@ -130,8 +130,8 @@ static KIO_NOINLINE kio_poll poll_all(struct kio_select *self, kio_context *cx)
     return poll_arms(self, cx, two ? TWO_ARMS(ki_fair_bit()) : ALL_ARMS, self->arms.count, false);
 }
 
-/* The short path is that of two new arms of which the one drawn is ready. It has no branch that hangs on which
- * of them that is. */
+/* The short path is that of two new arms of which the one drawn is ready. It has no branch that hangs
+ * on which of them that is. */
 static kio_poll select_poll(kio_future *f, kio_context *cx)
 {
     struct kio_select *self = (struct kio_select *)f;

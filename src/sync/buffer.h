@@ -75,9 +75,11 @@ KIO_MUST_USE static inline bool ki_buffer_push(struct ki_buffer *b, const void *
 /* The most frequent case of a push, without any call. False: it is another one, and nothing was done. */
 static inline bool ki_buffer_push_quick(struct ki_buffer *b, const void *message)
 {
-    char *to = kio_likely_(b->tail != b->tail_end) ? b->tail : b->ring;
+    char *to = b->tail;
 
-    if (!to || !ki_copy_quick(to, message, b->size))
+    if (kio_unlikely_(to == b->tail_end) && !(to = b->ring))
+        return false;
+    if (!ki_copy_quick(to, message, b->size))
         return false;
     b->tail = to + b->step;
     b->count++;
@@ -108,11 +110,13 @@ static inline void ki_buffer_pop(struct ki_buffer *b, void *message)
 /* The most frequent case of a pop, as above. There may be no message. */
 static inline bool ki_buffer_pop_quick(struct ki_buffer *b, void *message)
 {
-    const char *from = kio_likely_(b->head != b->head_end) ? b->head : b->ring;
+    char *from = b->head;
 
-    if (!b->count || !from || b->spare || !ki_copy_quick(message, from, b->size))
+    if (kio_unlikely_(from == b->head_end) && !(from = b->ring))
         return false;
-    b->head = (char *)from + b->step;
+    if (!b->count || b->spare || !ki_copy_quick(message, from, b->size))
+        return false;
+    b->head = from + b->step;
     b->count--;
     return true;
 }

@@ -474,8 +474,8 @@ static KIO_NOINLINE kio_poll wake_and_be_ready(kio_waker waker)
     return KIO_READY;
 }
 
-/* The usual case has no call but at its end, so nothing is kept across one: a free lock, room, a message of
- * 8 or 16 bytes. Each of the others goes to a function of its own. */
+/* The usual case has no call but at its end, so nothing is kept across one: a free lock, room, a message
+ * of 8 or 16 bytes. The others go to a function of their own. */
 static kio_poll send_poll(kio_future *f, kio_context *cx)
 {
     struct kio_send *self = (struct kio_send *)f;
@@ -585,11 +585,13 @@ void ki_send_init(struct kio_send *slot, struct kio_chan_ *chan, const void *val
     slot->waiting = slot->assigned = slot->many = false;
 }
 
-/* What a constructor checks, in one condition: in that function nothing is kept across a call then. Where it does
- * not hold the other one finds out why. */
-static inline bool all_is_well(const kio_future *slot, const struct kio_chan_ *chan, const void *value, size_t size)
+/* What a constructor checks, in one condition: so it keeps nothing across a call. Where it does not hold
+ * another function finds out why. */
+static inline bool all_is_well(const kio_future *slot, const struct kio_chan_ *chan,
+                               const void *value, size_t size)
 {
-    return chan && (size == chan->buffer.size || !size) && !ki_on_poll_stack(value) && !kio_is_taken_(slot);
+    return chan && (size == chan->buffer.size || !size) && !ki_on_poll_stack(value) &&
+           !kio_is_taken_(slot);
 }
 
 static KIO_NOINLINE struct kio_send *send_checked(struct kio_send *slot, struct kio_chan_ *chan,
@@ -890,8 +892,8 @@ static KIO_NOINLINE kio_poll recv_poll_slow(kio_future *f, kio_context *cx)
     return recv_poll_unlock(f, cx);
 }
 
-/* As send_poll: the usual case is a free lock, a message of 8 or 16 bytes, nobody to pass the place on to,
- * no waker of an earlier poll. */
+/* As send_poll: the usual case is a free lock, a message of 8 or 16 bytes, nobody to pass the place on
+ * to, no waker of an earlier poll. */
 static kio_poll recv_poll(kio_future *f, kio_context *cx)
 {
     struct kio_recv *self = (struct kio_recv *)f;
@@ -943,7 +945,8 @@ static const kio_future_type recv_type = {
     .describe = recv_describe,
 };
 
-static inline struct kio_recv *recv_init(struct kio_recv *slot, struct kio_chan_ *chan, void *value)
+static inline struct kio_recv *recv_init(struct kio_recv *slot, struct kio_chan_ *chan,
+                                         void *value)
 {
     slot->kio = (kio_future){ .type = &recv_type };
     slot->chan = chan;
@@ -952,8 +955,8 @@ static inline struct kio_recv *recv_init(struct kio_recv *slot, struct kio_chan_
     return slot;
 }
 
-static KIO_NOINLINE struct kio_recv *recv_checked(struct kio_recv *slot, struct kio_chan_ *chan, void *value,
-                                                  size_t size)
+static KIO_NOINLINE struct kio_recv *recv_checked(struct kio_recv *slot, struct kio_chan_ *chan,
+                                                  void *value, size_t size)
 {
     checked(chan, size, "kio_recv");
     ki_guard_borrow(value, "kio_recv", "value");

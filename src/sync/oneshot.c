@@ -302,7 +302,8 @@ static const kio_future_type recv_type = {
     .describe = once_describe,
 };
 
-static inline struct kio_oneshot_recv *recv_init(struct kio_oneshot_recv *slot, struct kio_once_ **rx, void *value)
+static inline struct kio_oneshot_recv *recv_init(struct kio_oneshot_recv *slot,
+                                                 struct kio_once_ **rx, void *value)
 {
     slot->kio = (kio_future){ .type = &recv_type };
     slot->rx = rx;
@@ -311,8 +312,9 @@ static inline struct kio_oneshot_recv *recv_init(struct kio_oneshot_recv *slot, 
     return slot;
 }
 
-static KIO_NOINLINE struct kio_oneshot_recv *recv_checked(struct kio_oneshot_recv *slot, struct kio_once_ **rx,
-                                                          void *value, size_t size)
+static KIO_NOINLINE struct kio_oneshot_recv *recv_checked(struct kio_oneshot_recv *slot,
+                                                          struct kio_once_ **rx, void *value,
+                                                          size_t size)
 {
     checked(*rx, size, "kio_oneshot_recv");
     ki_guard_borrow(rx, "kio_oneshot_recv", "rx");
@@ -325,8 +327,8 @@ static KIO_NOINLINE struct kio_oneshot_recv *recv_checked(struct kio_oneshot_rec
 struct kio_oneshot_recv *kio_oneshot_recv_(struct kio_oneshot_recv *slot, struct kio_once_ **rx,
                                            void *value, size_t size)
 {
-    if (kio_unlikely_(!*rx || (size && size != (*rx)->size) || ki_on_poll_stack(rx) || ki_on_poll_stack(value) ||
-                      kio_is_taken_(&slot->kio)))
+    if (kio_unlikely_(!*rx || (size && size != (*rx)->size) || ki_on_poll_stack(rx) ||
+                      ki_on_poll_stack(value) || kio_is_taken_(&slot->kio)))
         return recv_checked(slot, rx, value, size);
     return recv_init(slot, rx, value);
 }
