@@ -31,8 +31,7 @@ static kio_poll sleep_poll(kio_future *f, kio_context *cx)
     if (f->state != &armed_state) {
         struct ki_driver *d = driver_or_guard("kio_sleep");
 
-        if (self->timer.deadline_ns > d->clock.now_ns &&
-            self->timer.deadline_ns > ki_clock_refresh(&d->clock)) {
+        if (!ki_clock_has_come(&d->clock, self->timer.deadline_ns)) {
             ki_timer_arm(d, &self->timer, cx->waker);
             f->state = &armed_state;
             return KIO_PENDING;
