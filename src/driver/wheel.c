@@ -22,8 +22,19 @@ void ki_wheel_init(struct ki_wheel *w, int64_t now_ns)
     w->tick = (uint64_t)now_ns >> KI_TICK_SHIFT;
 }
 
-static void link_timer(struct kio_timer_ **head, struct kio_timer_ *t)
+static bool is_empty(const struct ki_timers *slot)
 {
+    struct kio_timer_ *const *l = slot->list;
+
+    _Static_assert(KI_TIMER_LISTS == 4, "all are looked at");
+    return !((uintptr_t)l[0] | (uintptr_t)l[1] | (uintptr_t)l[2] | (uintptr_t)l[3]);
+}
+
+/* Links it to one of the slot's lists, by turns: `turn` is any number that counts. */
+static void link_timer(struct ki_timers *slot, struct kio_timer_ *t, size_t turn)
+{
+    struct kio_timer_ **head = &slot->list[turn % KI_TIMER_LISTS];
+
     t->next = *head;
     t->prev = head;
     if (t->next)
@@ -40,7 +51,7 @@ static void unlink_timer(struct kio_timer_ *t)
 }
 
 /* Puts a timer where its tick belongs, seen from w->tick. */
-static void place(struct ki_wheel *w, struct kio_timer_ *t)
+static void place(struct ki_wheel *w, struct kio_timer_ *t, size_t turn)
 {
     uint64_t tick = tick_of(t->deadline_ns);
     uint64_t differ;
@@ -53,7 +64,7 @@ static void place(struct ki_wheel *w, struct kio_timer_ *t)
     if (differ < KI_L0_SLOTS) {
         i = tick & (KI_L0_SLOTS - 1);
         w->busy0[i / 64] |= UINT64_C(1) << (i % 64);
-        link_timer(&w->slot0[i], t);
+        link_timer(&w->slot0[i], t, turn);
         return;
     }
     n = ((unsigned)(63 - __builtin_clzll(differ)) - KI_L0_BITS) / KI_LN_BITS;
@@ -65,7 +76,7 @@ static void place(struct ki_wheel *w, struct kio_timer_ *t)
         i = (tick >> shift_of(n)) & (KI_LN_SLOTS - 1);
     }
     w->busy[n] |= UINT64_C(1) << i;
-    link_timer(&w->slot[n][i], t);
+    link_timer(&w->slot[n][i], t, turn);
 }
 
 /* relaxed: others only count it */
@@ -76,7 +87,7 @@ static void set_count(struct ki_wheel *w, size_t count)
 
 void ki_wheel_arm(struct ki_wheel *w, struct kio_timer_ *t)
 {
-    place(w, t);
+    place(w, t, w->count);
     set_count(w, w->count + 1);
 }
 
@@ -98,7 +109,7 @@ static unsigned next_in_l0(struct ki_wheel *w, unsigned from)
             unsigned bit = (unsigned)__builtin_ctzll(bits);
             unsigned i = word * 64 + bit;
 
-            if (w->slot0[i])
+            if (!is_empty(&w->slot0[i]))
                 return i;
             bits &= bits - 1;
             w->busy0[word] &= ~(UINT64_C(1) << bit); /* cancelled since */
@@ -120,7 +131,7 @@ static uint64_t next_in_ln(struct ki_wheel *w, unsigned n)
         unsigned ahead = (unsigned)__builtin_ctzll(bits);
         unsigned i = (turn + ahead) % KI_LN_SLOTS;
 
-        if (w->slot[n][i])
+        if (!is_empty(&w->slot[n][i]))
             return (at + 1 + ahead) << shift_of(n);
         w->busy[n] &= ~(UINT64_C(1) << i);
     }
@@ -152,26 +163,38 @@ static uint64_t next_tick(struct ki_wheel *w, int *level)
 static void deal_out(struct ki_wheel *w, unsigned n)
 {
     unsigned i = (w->tick >> shift_of(n)) & (KI_LN_SLOTS - 1);
-    struct kio_timer_ *t = w->slot[n][i];
+    struct ki_timers left = w->slot[n][i];
+    bool more;
 
-    w->slot[n][i] = NULL;
+    w->slot[n][i] = (struct ki_timers){ { NULL } };
     w->busy[n] &= ~(UINT64_C(1) << i);
-    while (t) {
-        struct kio_timer_ *next = t->next;
+    do {
+        more = false;
+        for (unsigned k = 0; k < KI_TIMER_LISTS; k++) {
+            struct kio_timer_ *t = left.list[k];
 
-        place(w, t);
-        t = next;
-    }
+            if (!t)
+                continue;
+            left.list[k] = t->next;
+            __builtin_prefetch(t->next, 1);
+            place(w, t, k);
+            more = true;
+        }
+    } while (more);
 }
 
 /* Of the slot where the wheel stands: nothing of a higher level begins there any more. */
 static struct kio_timer_ *take_here(struct ki_wheel *w)
 {
-    struct kio_timer_ *t = w->slot0[w->tick & (KI_L0_SLOTS - 1)];
+    struct ki_timers *slot = &w->slot0[w->tick & (KI_L0_SLOTS - 1)];
+    size_t k = w->count % KI_TIMER_LISTS;
+    struct kio_timer_ *t;
 
+    while (!slot->list[k])
+        k = (k + 1) % KI_TIMER_LISTS;
+    t = slot->list[k];
+    __builtin_prefetch(t->next, 1);
     unlink_timer(t);
-    if (t->next)
-        __builtin_prefetch(t->next->next, 1); /* taken next but one; mostly it is in no cache */
     set_count(w, w->count - 1);
     return t;
 }
@@ -180,7 +203,7 @@ struct kio_timer_ *ki_wheel_take(struct ki_wheel *w, int64_t now_ns)
 {
     uint64_t now = (uint64_t)now_ns >> KI_TICK_SHIFT;
 
-    if (w->tick <= now && w->slot0[w->tick & (KI_L0_SLOTS - 1)])
+    if (w->tick <= now && !is_empty(&w->slot0[w->tick & (KI_L0_SLOTS - 1)]))
         return take_here(w); /* what is there was dealt out, or armed when it was due */
     while (w->count) {
         int level;
@@ -200,6 +223,15 @@ struct kio_timer_ *ki_wheel_take(struct ki_wheel *w, int64_t now_ns)
     return NULL;
 }
 
+static struct kio_timer_ *any_of(const struct ki_timers *slot)
+{
+    for (unsigned k = 0; k < KI_TIMER_LISTS; k++) {
+        if (slot->list[k])
+            return slot->list[k];
+    }
+    return NULL;
+}
+
 struct kio_timer_ *ki_wheel_any(struct ki_wheel *w)
 {
     struct kio_timer_ *t = NULL;
@@ -207,9 +239,9 @@ struct kio_timer_ *ki_wheel_any(struct ki_wheel *w)
     if (!w->count)
         return NULL;
     for (unsigned i = 0; i < KI_L0_SLOTS && !t; i++)
-        t = w->slot0[i];
+        t = any_of(&w->slot0[i]);
     for (unsigned i = 0; i < KI_LN_LEVELS * KI_LN_SLOTS && !t; i++)
-        t = w->slot[i / KI_LN_SLOTS][i % KI_LN_SLOTS];
+        t = any_of(&w->slot[i / KI_LN_SLOTS][i % KI_LN_SLOTS]);
     ki_wheel_cancel(w, t);
     return t;
 }
@@ -225,13 +257,15 @@ int64_t ki_wheel_next(struct ki_wheel *w)
     return at >> (63 - KI_TICK_SHIFT) ? INT64_MAX : (int64_t)(at << KI_TICK_SHIFT);
 }
 
-static int64_t earliest_of(const struct kio_timer_ *t)
+static int64_t earliest_of(const struct ki_timers *slot)
 {
     int64_t best = INT64_MAX;
 
-    for (; t; t = t->next) {
-        if (t->deadline_ns < best)
-            best = t->deadline_ns;
+    for (unsigned k = 0; k < KI_TIMER_LISTS; k++) {
+        for (const struct kio_timer_ *t = slot->list[k]; t; t = t->next) {
+            if (t->deadline_ns < best)
+                best = t->deadline_ns;
+        }
     }
     return best;
 }
@@ -247,37 +281,16 @@ int64_t ki_wheel_earliest(struct ki_wheel *w)
      * in it matters in level 0. */
     i = next_in_l0(w, w->tick & (KI_L0_SLOTS - 1));
     if (i < KI_L0_SLOTS)
-        best = earliest_of(w->slot0[i]);
+        best = earliest_of(&w->slot0[i]);
     for (unsigned n = 0; n < KI_LN_LEVELS; n++) {
         uint64_t at = next_in_ln(w, n);
         int64_t here;
 
         if (at == UINT64_MAX)
             continue;
-        here = earliest_of(w->slot[n][(at >> shift_of(n)) & (KI_LN_SLOTS - 1)]);
+        here = earliest_of(&w->slot[n][(at >> shift_of(n)) & (KI_LN_SLOTS - 1)]);
         if (here < best)
             best = here;
     }
     return best;
-}
-
-bool ki_wheel_valid(const struct ki_wheel *w)
-{
-    size_t count = 0;
-
-    for (unsigned i = 0; i < KI_L0_SLOTS; i++) {
-        for (const struct kio_timer_ *t = w->slot0[i]; t; t = t->next, count++) {
-            if (*t->prev != t || !(w->busy0[i / 64] >> (i % 64) & 1))
-                return false;
-        }
-    }
-    for (unsigned n = 0; n < KI_LN_LEVELS; n++) {
-        for (unsigned i = 0; i < KI_LN_SLOTS; i++) {
-            for (const struct kio_timer_ *t = w->slot[n][i]; t; t = t->next, count++) {
-                if (*t->prev != t || !(w->busy[n] >> i & 1))
-                    return false;
-            }
-        }
-    }
-    return count == w->count;
 }

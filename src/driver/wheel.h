@@ -25,13 +25,21 @@
 #define KI_L0_SLOTS    (1 << KI_L0_BITS)
 #define KI_LN_SLOTS    (1 << KI_LN_BITS)
 
+/* A slot's timers, in as many lists as are walked at once: what one of them waits for, the next timer in
+ * memory that was not touched for long, is on its way while the others are looked at. */
+#define KI_TIMER_LISTS 4
+
+struct ki_timers {
+    struct kio_timer_ *list[KI_TIMER_LISTS];
+};
+
 struct ki_wheel {
     uint64_t tick;         /* all timers due before it have been taken */
     size_t count;          /* timers armed; others may read it by ki_bare_load_relaxed */
     uint64_t busy0[KI_L0_SLOTS / 64];
     uint64_t busy[KI_LN_LEVELS];
-    struct kio_timer_ *slot0[KI_L0_SLOTS];
-    struct kio_timer_ *slot[KI_LN_LEVELS][KI_LN_SLOTS];
+    struct ki_timers slot0[KI_L0_SLOTS];
+    struct ki_timers slot[KI_LN_LEVELS][KI_LN_SLOTS];
 };
 
 void ki_wheel_init(struct ki_wheel *w, int64_t now_ns);
@@ -53,8 +61,5 @@ int64_t ki_wheel_next(struct ki_wheel *w);
 
 /* For a clock that jumps: the exact earliest deadline. Walks one slot. INT64_MAX: none. */
 int64_t ki_wheel_earliest(struct ki_wheel *w);
-
-/* ki_assert_slow: every timer where it belongs. */
-bool ki_wheel_valid(const struct ki_wheel *w);
 
 #endif
