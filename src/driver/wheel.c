@@ -30,15 +30,21 @@ static bool is_empty(const struct ki_timers *slot)
     return !((uintptr_t)l[0] | (uintptr_t)l[1] | (uintptr_t)l[2] | (uintptr_t)l[3]);
 }
 
+/* relaxed: its owner looks without a lock whether it is NULL, which it is neither before nor after */
+static void set_prev(struct kio_timer_ *t, struct kio_timer_ **prev)
+{
+    ki_bare_store_relaxed(&t->prev, prev);
+}
+
 /* Links it to one of the slot's lists, by turns: `turn` is any number that counts. */
 static void link_timer(struct ki_timers *slot, struct kio_timer_ *t, size_t turn)
 {
     struct kio_timer_ **head = &slot->list[turn % KI_TIMER_LISTS];
 
     t->next = *head;
-    t->prev = head;
+    set_prev(t, head);
     if (t->next)
-        t->next->prev = &t->next;
+        set_prev(t->next, &t->next);
     *head = t;
 }
 
@@ -46,8 +52,7 @@ static void unlink_timer(struct kio_timer_ *t)
 {
     *t->prev = t->next;
     if (t->next)
-        t->next->prev = t->prev;
-    t->prev = NULL;
+        set_prev(t->next, t->prev);
 }
 
 /* Puts a timer where its tick belongs, seen from w->tick. */

@@ -47,12 +47,14 @@ void ki_wheel_init(struct ki_wheel *w, int64_t now_ns);
 /* Links the timer by its deadline_ns, rounded up to a tick. A deadline that is past is due at the
  * next call of ki_wheel_take. */
 void ki_wheel_arm(struct ki_wheel *w, struct kio_timer_ *t);
+/* As ki_wheel_take() of this one. */
 void ki_wheel_cancel(struct ki_wheel *w, struct kio_timer_ *t);
 
-/* Unlinks and returns one timer that is due at now_ns, or NULL: then the wheel has moved to now. */
+/* Unlinks and returns one timer that is due at now_ns, or NULL: then the wheel has moved to now. Its `prev` is
+ * left as it was: the caller sets it, as the last of all, since the timer's owner may look at it. */
 struct kio_timer_ *ki_wheel_take(struct ki_wheel *w, int64_t now_ns);
 
-/* Unlinks and returns any timer; NULL: none is left. */
+/* Unlinks and returns any timer; NULL: none is left. As ki_wheel_take(). */
 struct kio_timer_ *ki_wheel_any(struct ki_wheel *w);
 
 /* A time at or before the earliest deadline (rounded up to its tick), and the wheel wants to be

@@ -14,7 +14,7 @@ static void a_header_is_32_bytes_and_a_leaf_has_no_more_than_it_needs(void **sta
     assert_int_equal(KI_TASK_FRAME, 32);
     assert_int_equal(sizeof(struct never), 40);
     assert_int_equal(sizeof(struct kio_notified), 56);
-    assert_true(sizeof(struct kio_sleep) <= 72);
+    assert_true(sizeof(struct kio_sleep) <= 64);
     assert_true(sizeof(struct kio_acquire) <= 80);
     assert_true(sizeof(struct kio_lock) <= 80);
     assert_true(sizeof(struct kio_send) <= 80);
