@@ -25,21 +25,19 @@
 #define KI_L0_SLOTS    (1 << KI_L0_BITS)
 #define KI_LN_SLOTS    (1 << KI_LN_BITS)
 
-/* A slot's timers, in as many lists as are walked at once: what one of them waits for, the next timer in
- * memory that was not touched for long, is on its way while the others are looked at. */
-#define KI_TIMER_LISTS 4
-
-struct ki_timers {
-    struct kio_timer_ *list[KI_TIMER_LISTS];
-};
+/* A slot's timers lie in as many lists as are walked at once: what one of them waits for, the next timer in
+ * memory that was not touched for long, is on its way while the others are looked at. Where many timers lie
+ * in one slot when its time comes: in the lower two levels. */
+#define KI_NEAR_LISTS 4
 
 struct ki_wheel {
     uint64_t tick;         /* all timers due before it have been taken */
     size_t count;          /* timers armed; others may read it by ki_bare_load_relaxed */
     uint64_t busy0[KI_L0_SLOTS / 64];
     uint64_t busy[KI_LN_LEVELS];
-    struct ki_timers slot0[KI_L0_SLOTS];
-    struct ki_timers slot[KI_LN_LEVELS][KI_LN_SLOTS];
+    struct kio_timer_ *slot0[KI_L0_SLOTS][KI_NEAR_LISTS];
+    struct kio_timer_ *slot1[KI_LN_SLOTS][KI_NEAR_LISTS]; /* of the first further level */
+    struct kio_timer_ *far[KI_LN_LEVELS - 1][KI_LN_SLOTS];
 };
 
 void ki_wheel_init(struct ki_wheel *w, int64_t now_ns);
