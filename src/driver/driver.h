@@ -81,7 +81,8 @@ static inline bool ki_timer_is_orphan(const struct kio_timer_ *t)
 /* Still armed, in another runtime than this thread's. */
 static inline bool ki_timer_is_elsewhere(const struct ki_driver *d, const struct kio_timer_ *t)
 {
-    /* relaxed: the driver is older than the timer's arming, which is the caller's own; gone if it is not armed */
+    /* relaxed: the driver is older than the timer's arming, which is the caller's own. Of one that is not
+     * armed it may be gone. */
     return ki_bare_load_relaxed(&t->prev) && !ki_timer_is_orphan(t) && ki_driver_here &&
            d->all != ki_driver_here->all;
 }

@@ -48,8 +48,8 @@ void ki_wheel_arm(struct ki_wheel *w, struct kio_timer_ *t);
 /* As ki_wheel_take() of this one. */
 void ki_wheel_cancel(struct ki_wheel *w, struct kio_timer_ *t);
 
-/* Unlinks and returns one timer that is due at now_ns, or NULL: then the wheel has moved to now. Its `prev` is
- * left as it was: the caller sets it, as the last of all, since the timer's owner may look at it. */
+/* Unlinks and returns one timer that is due at now_ns, or NULL: then the wheel has moved to now. Its `prev`
+ * is left as it was: the caller sets it, as the last of all, since the timer's owner may look at it. */
 struct kio_timer_ *ki_wheel_take(struct ki_wheel *w, int64_t now_ns);
 
 /* Unlinks and returns any timer; NULL: none is left. As ki_wheel_take(). */
