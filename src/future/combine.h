@@ -54,6 +54,8 @@ void ki_many_init(struct kio_many_ *many, kio_future *owner, kio_future *first, 
                   size_t count, const char *call);
 /* The index of a member that has just ended, or KI_MANY_PENDING: a wake is arranged. */
 size_t ki_many_next(struct kio_many_ *many, kio_context *cx);
+/* As long as ki_many_next() gives members: true, all have ended. */
+bool ki_many_all(struct kio_many_ *many, kio_context *cx);
 void ki_many_drop(struct kio_many_ *many);
 
 static inline kio_future *ki_many_at(const struct kio_many_ *many, size_t i)
