@@ -316,8 +316,8 @@ static bool tell_over(struct lane *lane)
 
     if (ki_load_relaxed(&lane->over) == over) /* written under the lock */
         return false;
-    /* seq_cst: after the wakes that the jobs sent, a clock that finds nothing busy has them; before the looks at
-     * the other lanes, and at who waits for this. */
+    /* seq_cst: after the wakes that the jobs sent, a clock that finds nothing busy has them; before the looks
+     * at the other lanes, and at who waits for this. */
     ki_store_seq_cst(&lane->over, over);
     pthread_mutex_unlock(&lane->lock);
     if (!ki_blocking_busy(lane->pool))
@@ -387,7 +387,7 @@ static void *thread_main(void *arg)
 
         if (me.watching)
             me.watching = lane->sentinel = false;
-        /* Who is slow still is, so the next one need not wait. No thread to be had: this one goes on alone. */
+        /* Who is slow still is: the next one need not wait. No thread to be had: this one goes on alone. */
         if (lane->first || look_outside(lane))
             (void)watch_locked(lane, !helps, &go);
         pthread_mutex_unlock(&lane->lock);

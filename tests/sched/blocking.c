@@ -1,4 +1,4 @@
-/* The blocking pool by itself: who runs a job, in which order, and what is known of it. src/sched/blocking.c */
+/* The blocking pool by itself: who runs a job, in which order, what is known. src/sched/blocking.c */
 #include "support/rt.h"
 
 #include "base/clock.h"
