@@ -100,8 +100,3 @@ struct ki_task_extra *ki_task_extra_new(const char *name)
         strcpy(extra->name, name);
     return extra;
 }
-
-const char *ki_task_name(const struct ki_task *task)
-{
-    return task->extra && task->extra->name[0] ? task->extra->name : NULL;
-}

@@ -204,6 +204,9 @@ struct ki_arena *ki_sched_arena(struct ki_sched *sched);
 KIO_MUST_USE struct ki_task_extra *ki_task_extra_new(const char *name);
 
 /* NULL, or text that lives until the task is renamed or ends. */
-const char *ki_task_name(const struct ki_task *task);
+static KIO_ALWAYS_INLINE const char *ki_task_name(const struct ki_task *task)
+{
+    return task->extra && task->extra->name[0] ? task->extra->name : NULL;
+}
 
 #endif
