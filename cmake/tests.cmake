@@ -186,6 +186,10 @@ if(LLHTTP_INCLUDE AND LLHTTP_SOURCE)
   add_library(examples-http-server STATIC ${CMAKE_SOURCE_DIR}/examples/support/http_server.c)
   target_include_directories(examples-http-server PUBLIC ${CMAKE_SOURCE_DIR}/examples/support)
   target_link_libraries(examples-http-server PUBLIC kioto-flags kioto-static llhttp)
+  if(KIOTO_LTO AND CMAKE_C_COMPILER_ID STREQUAL GNU) # for kioto-bench; fat: as the library
+    target_compile_options(llhttp PRIVATE -flto=auto -ffat-lto-objects)
+    target_compile_options(examples-http-server PRIVATE -flto=auto -ffat-lto-objects)
+  endif()
 endif()
 
 # Examples, and what they print.

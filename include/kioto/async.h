@@ -80,6 +80,7 @@ typedef struct kio_future_type {
     void (*drop)(kio_future *self);
     uint32_t out_offset, out_size; /* where the result lies; size 0: none */
     enum kio_kind kind;
+    bool late; /* holds nothing before its first poll: one that was never polled is dropped without drop */
     /* What the future waits on, for the task dump: at most `cap` bytes of text. May be NULL. */
     void (*describe)(const kio_future *self, char *text, size_t cap);
     /* More than a text: what it waits for or has; asked of live ones that were polled, and of kept
@@ -219,10 +220,16 @@ static inline kio_poll kio_poll_(kio_future *f, kio_context *cx)
     return f->type->poll(f, cx);
 }
 
+/* Whether something has to be dropped before a future may be built there. */
+static inline bool kio_is_taken_(const kio_future *f)
+{
+    return f->state != KIO_DONE && f->type;
+}
+
 /* Called for every slot that a future is about to be built in. */
 static inline void kio_vacate_(kio_future *f)
 {
-    if (kio_unlikely_(f->type && f->state != KIO_DONE))
+    if (kio_unlikely_(kio_is_taken_(f)))
         kio_drop_(f);
 }
 
@@ -492,12 +499,15 @@ static inline bool kio_is_within_(const kio_future *parent, const kio_future *f)
 static inline void kio_await_check_(const kio_future *parent, const kio_future *f,
                                     const struct kio_site *site)
 {
-    bool foreign = kio_is_owned_(f) && !kio_is_newest_(parent, f);
-
 #ifdef NDEBUG
-    foreign = foreign && !kio_is_within_(parent, f);
+    bool looks_within = true;
+#else
+    bool looks_within = false;
 #endif
-    if (kio_unlikely_(!f->type || kio_is_over_(f) || foreign))
+
+    if (kio_unlikely_(!f->type || kio_is_over_(f) ||
+                      (kio_is_owned_(f) && !kio_is_newest_(parent, f) &&
+                       !(looks_within && kio_is_within_(parent, f)))))
         kio_await_fault_(parent, f, site);
 }
 

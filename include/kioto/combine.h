@@ -125,6 +125,8 @@ struct kio_select {
     KIO_ASYNC_FN(int); /* index of the arm that was ready; -1: no arm was enabled */
     /* private from here on */
     bool biased;
+    bool holds; /* in its first poll or before: its arms are not linked yet */
+    bool quick; /* then, and two arms in random order: has a short path */
     struct kio_arms_ arms;
 };
 

@@ -27,6 +27,7 @@
 
 /* A branch hint wraps the whole condition. */
 #define KIO_NOINLINE __attribute__((noinline))
+#define KIO_ALWAYS_INLINE inline __attribute__((always_inline))
 #define kio_likely_(cond)   __builtin_expect(!!(cond), 1)
 #define kio_unlikely_(cond) __builtin_expect(!!(cond), 0)
 

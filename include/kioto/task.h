@@ -6,7 +6,7 @@
  *     await(&self->worker);                                // .out: 0, or -ECANCELED after an abort
  *     int n = *kio_output(&self->worker, int);             // the task's result
  *
- * A task is one allocation: a header of 40 bytes and the future. Spawning takes over what its
+ * A task is one allocation: a header of 32 bytes and the future. Spawning takes over what its
  * parameters hand over, also when it fails: the future's destructor runs then, and the handle
  * gives the error. A task runs whether or not it is awaited.
  */

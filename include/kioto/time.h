@@ -29,9 +29,8 @@ typedef int64_t kio_instant;  /* nanoseconds of the runtime's monotonic clock */
 /* One entry of a timer wheel. Private. */
 struct kio_timer_ {
     kio_waker waker;
-    struct kio_timer_ *next, **prev;
+    struct kio_timer_ *next, **prev; /* prev NULL: not armed */
     int64_t deadline_ns;
-    void *driver; /* where it is armed; NULL: not armed */
 };
 
 /**

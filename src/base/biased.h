@@ -74,15 +74,22 @@ void ki_biased_lock_slow(struct ki_biased *b);
 /* Its memory goes. */
 void ki_biased_free(struct ki_biased *b);
 
-static inline void ki_biased_lock(struct ki_biased *b, enum ki_rank rank)
+/* When ki_alone(). */
+static inline void ki_biased_lock_alone(struct ki_biased *b, enum ki_rank rank)
+{
+    ki_rank_enter(rank);
+    ki_store_relaxed(&b->word, 1); /* relaxed: as ki_lock; a bias is to who is not here any more */
+}
+
+/* False: it is held, or biased to another thread. */
+static inline bool ki_biased_take(struct ki_biased *b)
 {
     struct ki_bias_slot *me;
     uint32_t free_word = 0;
 
-    ki_rank_enter(rank);
     if (ki_alone()) {
         ki_store_relaxed(&b->word, 1); /* relaxed: as ki_lock; a bias is to who is not here any more */
-        return;
+        return true;
     }
     me = ki_bias_here.slot;
     /* relaxed: only this thread makes it more. Without one it looks at nothing: of a lock that two threads
@@ -93,11 +100,26 @@ static inline void ki_biased_lock(struct ki_biased *b, enum ki_rank rank)
         ki_barrier_light();
         /* relaxed: if it is biased nobody else has held it since; see ki_biased_lock_slow */
         if (kio_likely_(ki_load_relaxed(&b->word) == me->number))
-            return;
+            return true;
         ki_store_release(&me->holds, NULL); /* as above */
     }
-    if (!ki_cas_strong_acquire(&b->word, &free_word, 1)) /* pairs with ki_biased_unlock */
+    return ki_cas_strong_acquire(&b->word, &free_word, 1); /* pairs with ki_biased_unlock */
+}
+
+static inline void ki_biased_lock(struct ki_biased *b, enum ki_rank rank)
+{
+    ki_rank_enter(rank);
+    if (!ki_biased_take(b))
         ki_biased_lock_slow(b);
+}
+
+/* For who has another function for when it does not get it, and so needs no call in this one. */
+static inline bool ki_biased_try_lock(struct ki_biased *b, enum ki_rank rank)
+{
+    if (!ki_biased_take(b))
+        return false;
+    ki_rank_enter(rank);
+    return true;
 }
 
 /* Under the lock, which is not biased: what word is to be when it is let go. */

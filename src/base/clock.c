@@ -10,6 +10,14 @@ int64_t ki_clock_now(void)
     return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
+int64_t ki_clock_coarse(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
 void ki_clock_init(struct ki_clock *clock)
 {
     *clock = (struct ki_clock){ .now_ns = ki_clock_now(), .ticks = ki_cpu_ticks() };

@@ -18,6 +18,7 @@
 
 #define KI_CLOCK_STALE_TICKS 65536
 #define KI_CLOCK_STALE_NS    65536
+#define KI_CLOCK_FAR_NS      50000000
 
 struct ki_clock {
     int64_t now_ns;
@@ -45,6 +46,20 @@ static inline int64_t ki_clock_bound(struct ki_clock *clock)
     if (clock->counter_ok && ki_cpu_ticks() - clock->ticks < KI_CLOCK_STALE_TICKS)
         return clock->now_ns + KI_CLOCK_STALE_NS;
     return ki_clock_refresh(clock);
+}
+
+/* The kernel's time at its last tick, 10 ms ago at the most and mostly less: 3 ns. */
+int64_t ki_clock_coarse(void);
+
+/* Whether an instant has come. A far one has not by a look at the coarse time, which the counter is 8 ns
+ * dearer than; were that ever as late as KI_CLOCK_FAR_NS, one that has come would be taken for a near one. */
+static inline bool ki_clock_has_come(struct ki_clock *clock, int64_t at_ns)
+{
+    if (at_ns <= clock->now_ns)
+        return true;
+    if (clock->paused || at_ns - KI_CLOCK_FAR_NS > ki_clock_coarse() + clock->shift_ns)
+        return false;
+    return at_ns <= ki_clock_refresh(clock);
 }
 
 /* deadline = now + d without overflow: INT64_MAX is "never". */

@@ -1,4 +1,4 @@
-/* What the processor has: cache line size, a pause for spin loops, a cycle counter. */
+/* What the processor has: cache line size, a pause for spin loops, a cycle counter, where its stack is. */
 #ifndef KI_BASE_CPU_H
 #define KI_BASE_CPU_H
 
@@ -29,6 +29,24 @@ static inline uint64_t ki_cpu_ticks(void)
     return v;
 #else
     return 0;
+#endif
+}
+
+/* Where the C stack ends now: what lives on it lies at or above. By the register, because a frame
+ * pointer costs each caller four instructions, and says where the caller's locals are not: if the
+ * caller is inlined into the function whose locals are asked about they lie below it. */
+static inline uintptr_t ki_cpu_stack(void)
+{
+#if defined(__x86_64__) && defined(__LP64__)
+    uintptr_t sp;
+    __asm__ volatile("mov %%rsp, %0" : "=r"(sp));
+    return sp;
+#elif defined(__aarch64__)
+    uintptr_t sp;
+    __asm__ volatile("mov %0, sp" : "=r"(sp));
+    return sp;
+#else
+    return (uintptr_t)__builtin_frame_address(0);
 #endif
 }
 

@@ -35,23 +35,28 @@ inline void ki_timer_arm(struct ki_driver *d, struct kio_timer_ *t, kio_waker wa
     t->waker = kio_waker_clone(waker);
     lock(d);
     ki_wheel_arm(&d->wheel, t);
-    t->driver = d;
     if (t->deadline_ns < ki_load_relaxed(&d->next_ns))
         ki_store_relaxed(&d->next_ns, t->deadline_ns);
     unlock(d);
 }
 
-bool ki_timer_rearm(struct kio_timer_ *t, kio_waker waker)
+static bool is_armed(const struct kio_timer_ *t)
 {
     /* acquire: pairs with fire, which lets go of the timer with its store of NULL */
-    struct ki_driver *d = ki_bare_load_acquire(&t->driver);
+    struct kio_timer_ *const *prev = ki_bare_load_acquire(&t->prev);
+
+    return prev && prev != &t->next; /* an orphan */
+}
+
+bool ki_timer_rearm(struct ki_driver *d, struct kio_timer_ *t, kio_waker waker)
+{
     kio_waker old = { NULL };
     bool armed;
 
-    if (!d)
+    if (!is_armed(t))
         return false;
     lock(d);
-    armed = t->driver != NULL;
+    armed = t->prev != NULL;
     if (armed && !kio_waker_will_wake(t->waker, waker)) {
         old = t->waker;
         t->waker = kio_waker_clone(waker);
@@ -61,20 +66,18 @@ bool ki_timer_rearm(struct kio_timer_ *t, kio_waker waker)
     return armed;
 }
 
-inline kio_waker ki_timer_take(struct kio_timer_ *t)
+inline kio_waker ki_timer_take(struct ki_driver *d, struct kio_timer_ *t)
 {
-    /* acquire: as ki_timer_rearm */
-    struct ki_driver *d = ki_bare_load_acquire(&t->driver);
     kio_waker waker = { NULL };
 
-    if (!d)
+    if (!is_armed(t))
         return waker;
     lock(d);
-    if (t->driver) {
+    if (t->prev) {
         ki_wheel_cancel(&d->wheel, t);
         waker = t->waker;
         t->waker.to = NULL;
-        t->driver = NULL;
+        ki_bare_store_relaxed(&t->prev, NULL); /* we are its owner */
     }
     unlock(d);
     return waker;
@@ -95,8 +98,8 @@ static void fire(struct ki_driver *d, int64_t now_ns)
             batch[count++] = t->waker;
             __builtin_prefetch(t->waker.to, 1); /* a task that slept for long is in no cache */
             t->waker.to = NULL;
-            /* release: pairs with ki_timer_rearm and _cancel: from here on it is the owner's */
-            ki_bare_store_release(&t->driver, NULL);
+            /* release: pairs with is_armed: from here on it is the owner's */
+            ki_bare_store_release(&t->prev, NULL);
         }
         publish_locked(d);
         unlock(d);
@@ -124,7 +127,7 @@ static bool fire_exactly(struct ki_driver *d, int64_t now_ns)
         }
         batch[count++] = t->waker;
         t->waker.to = NULL;
-        t->driver = NULL;
+        ki_bare_store_relaxed(&t->prev, NULL); /* this thread's, as its owner */
     }
     while ((t = later)) {
         later = t->next;
@@ -399,9 +402,8 @@ static void leave_orphans(struct ki_driver *d)
         kio_waker waker = t->waker;
 
         t->waker.to = NULL;
-        t->prev = &t->next; /* see ki_timer_is_orphan */
-        /* release: as in fire, though nobody polls it while its runtime is freed */
-        ki_bare_store_release(&t->driver, NULL);
+        /* see ki_timer_is_orphan. release: as in fire, though nobody polls it while its runtime is freed */
+        ki_bare_store_release(&t->prev, &t->next);
         kio_waker_wake(waker);
     }
 }

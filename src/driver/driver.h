@@ -8,8 +8,11 @@
  * because whoever comes by fires what is due in any wheel; the alarm of the sleepers is a timerfd
  * in the epoll set, so the kernel wakes one of them.
  *
- * Access: wheel and a timer's links, waker, driver: under the lock (multi_thread), or the thread's
- * own. clock: the worker's own. next_ns: written under the lock, read by everybody.
+ * Access: wheel and a timer's links, waker: under the lock (multi_thread), or the thread's own; whether a
+ * timer's prev is NULL its owner sees without it. clock: the worker's own. next_ns: written under the
+ * lock, read by everybody.
+ *
+ * A timer does not know its driver: its owner remembers it from the arming on, and hands it to each call.
  */
 #ifndef KI_DRIVER_DRIVER_H
 #define KI_DRIVER_DRIVER_H
@@ -65,31 +68,32 @@ static inline int64_t ki_driver_now(struct ki_driver *d)
 /* Arms a timer that is not armed; its deadline_ns is set. The waker is cloned. */
 void ki_timer_arm(struct ki_driver *d, struct kio_timer_ *t, kio_waker waker);
 
-/* Still armed: its waker is now this one, true. Fired, or an orphan: false. */
-bool ki_timer_rearm(struct kio_timer_ *t, kio_waker waker);
+/* Of one that was armed: still armed, its waker is now this one, true. Fired, or an orphan: false. */
+bool ki_timer_rearm(struct ki_driver *d, struct kio_timer_ *t, kio_waker waker);
 
-/* Armed in another runtime than this thread's. */
-static inline bool ki_timer_is_elsewhere(const struct kio_timer_ *t)
-{
-    /* relaxed: a driver is older than the timer's arming, which is the caller's own */
-    const struct ki_driver *d = ki_bare_load_relaxed(&t->driver);
-
-    return d && ki_driver_here && d->all != ki_driver_here->all;
-}
-
-/* Its runtime was freed while it was armed. Only for one that was armed and is not any more. */
+/* Its runtime, and with it its driver, was freed while it was armed. */
 static inline bool ki_timer_is_orphan(const struct kio_timer_ *t)
 {
-    return t->prev != NULL;
+    /* relaxed: nobody polls it while its runtime is freed */
+    return ki_bare_load_relaxed(&t->prev) == &t->next;
 }
 
-/* Armed or fired or neither: afterwards nobody else touches it. Gives the waker of one that was
- * armed to the caller, otherwise an empty one. */
-kio_waker ki_timer_take(struct kio_timer_ *t);
-
-static inline void ki_timer_cancel(struct kio_timer_ *t)
+/* Still armed, in another runtime than this thread's. */
+static inline bool ki_timer_is_elsewhere(const struct ki_driver *d, const struct kio_timer_ *t)
 {
-    kio_waker_drop(ki_timer_take(t));
+    /* relaxed: the driver is older than the timer's arming, which is the caller's own. Of one that is not
+     * armed it may be gone. */
+    return ki_bare_load_relaxed(&t->prev) && !ki_timer_is_orphan(t) && ki_driver_here &&
+           d->all != ki_driver_here->all;
+}
+
+/* Of one that was armed: afterwards nobody else touches it. Gives its waker to the caller, of one that fired
+ * an empty one. */
+kio_waker ki_timer_take(struct ki_driver *d, struct kio_timer_ *t);
+
+static inline void ki_timer_cancel(struct ki_driver *d, struct kio_timer_ *t)
+{
+    kio_waker_drop(ki_timer_take(d, t));
 }
 
 /* The last job has ended: a paused clock that waits for it goes on. Any thread. */

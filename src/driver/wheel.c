@@ -22,12 +22,47 @@ void ki_wheel_init(struct ki_wheel *w, int64_t now_ns)
     w->tick = (uint64_t)now_ns >> KI_TICK_SHIFT;
 }
 
-static void link_timer(struct kio_timer_ **head, struct kio_timer_ *t)
+/* A slot: its lists. */
+struct slot {
+    struct kio_timer_ **list;
+    unsigned count; /* of lists, a power of two */
+};
+
+static inline struct slot slot_of_l0(struct ki_wheel *w, unsigned i)
 {
+    return (struct slot){ w->slot0[i], KI_NEAR_LISTS };
+}
+
+static inline struct slot slot_of_ln(struct ki_wheel *w, unsigned n, unsigned i)
+{
+    return n == 0 ? (struct slot){ w->slot1[i], KI_NEAR_LISTS } : (struct slot){ &w->far[n - 1][i], 1 };
+}
+
+/* Any of its timers; NULL: it is empty. */
+static inline struct kio_timer_ *any_of(struct slot slot)
+{
+    struct kio_timer_ *t = NULL;
+
+    for (unsigned k = 0; k < slot.count && !t; k++)
+        t = slot.list[k];
+    return t;
+}
+
+/* relaxed: its owner looks without a lock whether it is NULL, which it is neither before nor after */
+static void set_prev(struct kio_timer_ *t, struct kio_timer_ **prev)
+{
+    ki_bare_store_relaxed(&t->prev, prev);
+}
+
+/* Links it to one of the slot's lists, by turns: `turn` is any number that counts. */
+static void link_timer(struct slot slot, struct kio_timer_ *t, size_t turn)
+{
+    struct kio_timer_ **head = &slot.list[turn & (slot.count - 1)];
+
     t->next = *head;
-    t->prev = head;
+    set_prev(t, head);
     if (t->next)
-        t->next->prev = &t->next;
+        set_prev(t->next, &t->next);
     *head = t;
 }
 
@@ -35,12 +70,11 @@ static void unlink_timer(struct kio_timer_ *t)
 {
     *t->prev = t->next;
     if (t->next)
-        t->next->prev = t->prev;
-    t->prev = NULL;
+        set_prev(t->next, t->prev);
 }
 
 /* Puts a timer where its tick belongs, seen from w->tick. */
-static void place(struct ki_wheel *w, struct kio_timer_ *t)
+static void place(struct ki_wheel *w, struct kio_timer_ *t, size_t turn)
 {
     uint64_t tick = tick_of(t->deadline_ns);
     uint64_t differ;
@@ -53,7 +87,7 @@ static void place(struct ki_wheel *w, struct kio_timer_ *t)
     if (differ < KI_L0_SLOTS) {
         i = tick & (KI_L0_SLOTS - 1);
         w->busy0[i / 64] |= UINT64_C(1) << (i % 64);
-        link_timer(&w->slot0[i], t);
+        link_timer(slot_of_l0(w, i), t, turn);
         return;
     }
     n = ((unsigned)(63 - __builtin_clzll(differ)) - KI_L0_BITS) / KI_LN_BITS;
@@ -65,7 +99,7 @@ static void place(struct ki_wheel *w, struct kio_timer_ *t)
         i = (tick >> shift_of(n)) & (KI_LN_SLOTS - 1);
     }
     w->busy[n] |= UINT64_C(1) << i;
-    link_timer(&w->slot[n][i], t);
+    link_timer(slot_of_ln(w, n, i), t, turn);
 }
 
 /* relaxed: others only count it */
@@ -76,7 +110,7 @@ static void set_count(struct ki_wheel *w, size_t count)
 
 void ki_wheel_arm(struct ki_wheel *w, struct kio_timer_ *t)
 {
-    place(w, t);
+    place(w, t, w->count);
     set_count(w, w->count + 1);
 }
 
@@ -98,7 +132,7 @@ static unsigned next_in_l0(struct ki_wheel *w, unsigned from)
             unsigned bit = (unsigned)__builtin_ctzll(bits);
             unsigned i = word * 64 + bit;
 
-            if (w->slot0[i])
+            if (any_of(slot_of_l0(w, i)))
                 return i;
             bits &= bits - 1;
             w->busy0[word] &= ~(UINT64_C(1) << bit); /* cancelled since */
@@ -120,7 +154,7 @@ static uint64_t next_in_ln(struct ki_wheel *w, unsigned n)
         unsigned ahead = (unsigned)__builtin_ctzll(bits);
         unsigned i = (turn + ahead) % KI_LN_SLOTS;
 
-        if (w->slot[n][i])
+        if (any_of(slot_of_ln(w, n, i)))
             return (at + 1 + ahead) << shift_of(n);
         w->busy[n] &= ~(UINT64_C(1) << i);
     }
@@ -152,26 +186,43 @@ static uint64_t next_tick(struct ki_wheel *w, int *level)
 static void deal_out(struct ki_wheel *w, unsigned n)
 {
     unsigned i = (w->tick >> shift_of(n)) & (KI_LN_SLOTS - 1);
-    struct kio_timer_ *t = w->slot[n][i];
+    struct slot slot = slot_of_ln(w, n, i);
+    struct kio_timer_ *left[KI_NEAR_LISTS] = { NULL };
+    size_t turn = 0;
+    bool more;
 
-    w->slot[n][i] = NULL;
-    w->busy[n] &= ~(UINT64_C(1) << i);
-    while (t) {
-        struct kio_timer_ *next = t->next;
-
-        place(w, t);
-        t = next;
+    for (unsigned k = 0; k < slot.count; k++) {
+        left[k] = slot.list[k];
+        slot.list[k] = NULL;
     }
+    w->busy[n] &= ~(UINT64_C(1) << i);
+    do {
+        more = false;
+        for (unsigned k = 0; k < KI_NEAR_LISTS; k++) {
+            struct kio_timer_ *t = left[k];
+
+            if (!t)
+                continue;
+            left[k] = t->next;
+            __builtin_prefetch(t->next, 1);
+            place(w, t, turn++);
+            more = true;
+        }
+    } while (more);
 }
 
 /* Of the slot where the wheel stands: nothing of a higher level begins there any more. */
 static struct kio_timer_ *take_here(struct ki_wheel *w)
 {
-    struct kio_timer_ *t = w->slot0[w->tick & (KI_L0_SLOTS - 1)];
+    struct kio_timer_ **list = w->slot0[w->tick & (KI_L0_SLOTS - 1)];
+    size_t k = w->count % KI_NEAR_LISTS;
+    struct kio_timer_ *t;
 
+    while (!list[k])
+        k = (k + 1) % KI_NEAR_LISTS;
+    t = list[k];
+    __builtin_prefetch(t->next, 1);
     unlink_timer(t);
-    if (t->next)
-        __builtin_prefetch(t->next->next, 1); /* taken next but one; mostly it is in no cache */
     set_count(w, w->count - 1);
     return t;
 }
@@ -180,7 +231,7 @@ struct kio_timer_ *ki_wheel_take(struct ki_wheel *w, int64_t now_ns)
 {
     uint64_t now = (uint64_t)now_ns >> KI_TICK_SHIFT;
 
-    if (w->tick <= now && w->slot0[w->tick & (KI_L0_SLOTS - 1)])
+    if (w->tick <= now && any_of(slot_of_l0(w, w->tick & (KI_L0_SLOTS - 1))))
         return take_here(w); /* what is there was dealt out, or armed when it was due */
     while (w->count) {
         int level;
@@ -207,9 +258,9 @@ struct kio_timer_ *ki_wheel_any(struct ki_wheel *w)
     if (!w->count)
         return NULL;
     for (unsigned i = 0; i < KI_L0_SLOTS && !t; i++)
-        t = w->slot0[i];
+        t = any_of(slot_of_l0(w, i));
     for (unsigned i = 0; i < KI_LN_LEVELS * KI_LN_SLOTS && !t; i++)
-        t = w->slot[i / KI_LN_SLOTS][i % KI_LN_SLOTS];
+        t = any_of(slot_of_ln(w, i / KI_LN_SLOTS, i % KI_LN_SLOTS));
     ki_wheel_cancel(w, t);
     return t;
 }
@@ -225,13 +276,15 @@ int64_t ki_wheel_next(struct ki_wheel *w)
     return at >> (63 - KI_TICK_SHIFT) ? INT64_MAX : (int64_t)(at << KI_TICK_SHIFT);
 }
 
-static int64_t earliest_of(const struct kio_timer_ *t)
+static int64_t earliest_of(struct slot slot)
 {
     int64_t best = INT64_MAX;
 
-    for (; t; t = t->next) {
-        if (t->deadline_ns < best)
-            best = t->deadline_ns;
+    for (unsigned k = 0; k < slot.count; k++) {
+        for (const struct kio_timer_ *t = slot.list[k]; t; t = t->next) {
+            if (t->deadline_ns < best)
+                best = t->deadline_ns;
+        }
     }
     return best;
 }
@@ -247,37 +300,16 @@ int64_t ki_wheel_earliest(struct ki_wheel *w)
      * in it matters in level 0. */
     i = next_in_l0(w, w->tick & (KI_L0_SLOTS - 1));
     if (i < KI_L0_SLOTS)
-        best = earliest_of(w->slot0[i]);
+        best = earliest_of(slot_of_l0(w, i));
     for (unsigned n = 0; n < KI_LN_LEVELS; n++) {
         uint64_t at = next_in_ln(w, n);
         int64_t here;
 
         if (at == UINT64_MAX)
             continue;
-        here = earliest_of(w->slot[n][(at >> shift_of(n)) & (KI_LN_SLOTS - 1)]);
+        here = earliest_of(slot_of_ln(w, n, (at >> shift_of(n)) & (KI_LN_SLOTS - 1)));
         if (here < best)
             best = here;
     }
     return best;
-}
-
-bool ki_wheel_valid(const struct ki_wheel *w)
-{
-    size_t count = 0;
-
-    for (unsigned i = 0; i < KI_L0_SLOTS; i++) {
-        for (const struct kio_timer_ *t = w->slot0[i]; t; t = t->next, count++) {
-            if (*t->prev != t || !(w->busy0[i / 64] >> (i % 64) & 1))
-                return false;
-        }
-    }
-    for (unsigned n = 0; n < KI_LN_LEVELS; n++) {
-        for (unsigned i = 0; i < KI_LN_SLOTS; i++) {
-            for (const struct kio_timer_ *t = w->slot[n][i]; t; t = t->next, count++) {
-                if (*t->prev != t || !(w->busy[n] >> i & 1))
-                    return false;
-            }
-        }
-    }
-    return count == w->count;
 }

@@ -5,16 +5,20 @@
 
 #include <string.h>
 
+void ki_empty_fault(const char *call)
+{
+    ki_guard_fail(ki_guard_here(), "make each future in its slot first", "%s was given an empty slot", call);
+}
+
 void ki_take_in(kio_future *f, kio_future *inner, const char *call)
 {
     if (kio_unlikely_(!inner->type))
-        ki_guard_fail(ki_guard_here(), "make each future in its slot first",
-                      "%s was given an empty slot", call);
+        ki_empty_fault(call);
     if (!kio_is_owned_(inner) && !kio_is_over_(inner))
         kio_adopt_(f, inner);
 }
 
-kio_poll ki_finish_with_kept(kio_future *f)
+bool ki_drop_but_kept(kio_future *f)
 {
     kio_future *next;
     bool kept = false;
@@ -26,7 +30,12 @@ kio_poll ki_finish_with_kept(kio_future *f)
         else
             kio_drop_(child);
     }
-    if (kept)
+    return kept;
+}
+
+kio_poll ki_finish_with_kept(kio_future *f)
+{
+    if (ki_drop_but_kept(f))
         kio_finish_keep(f);
     else
         kio_finish(f);
@@ -49,6 +58,7 @@ int ki_error_of(const kio_future *f)
 }
 
 static _Thread_local struct ki_rand *fair;
+_Thread_local uint64_t ki_fair_bits;
 
 static KIO_COLD void seed_own(void)
 {
@@ -67,11 +77,23 @@ uint32_t ki_fair_below(uint32_t bound)
     return ki_rand_below(fair, bound);
 }
 
+unsigned ki_fair_bit_slow(void)
+{
+    uint64_t bits;
+
+    if (!fair)
+        seed_own();
+    bits = ki_rand_next(fair);
+    ki_fair_bits = bits >> 1 | (uint64_t)1 << 63;
+    return bits & 1;
+}
+
 struct ki_rand *ki_fair_from(struct ki_rand *rand)
 {
     struct ki_rand *before = fair;
 
     fair = rand;
+    ki_fair_bits = 0; /* the same seed, the same bits */
     return before;
 }
 

@@ -1,4 +1,5 @@
 /* What happens when a future ends: its children go, newest first, then what it holds. */
+#include "leaf.h"
 #include "task_local.h"
 
 const char kio_over_[2];
@@ -23,6 +24,10 @@ void kio_drop_(kio_future *f)
 {
     if (!f->type)
         return;
+    if (ki_holds_nothing(f)) {
+        ki_ready_now(f);
+        return;
+    }
     if (kio_is_live_(f)) {
         kio_finish(f);
         return;

@@ -123,13 +123,17 @@ void kio_slot_check_(const kio_future *f, const struct kio_site *site)
                   "the awaited future %s lives in a C local: %s", f->type->name, site->text);
 }
 
+void ki_borrow_fault(const char *call, const char *what)
+{
+    ki_guard_fail(ki_guard_here(),
+                  "keep it in `self` (or static, or on the heap): a C local is gone after the "
+                  "next await",
+                  "%s was given a C local as %s", call, what);
+}
+
 void kio_guard_borrow_(const void *ptr, const char *call, const char *what)
 {
-    if (kio_unlikely_(ki_on_poll_stack(ptr)))
-        ki_guard_fail(ki_guard_here(),
-                      "keep it in `self` (or static, or on the heap): a C local is gone after the "
-                      "next await",
-                      "%s was given a C local as %s", call, what);
+    ki_guard_borrow(ptr, call, what);
 }
 
 kio_poll kio_future_poll(kio_future *f, kio_context *cx)

@@ -6,6 +6,7 @@
 #define KI_FUTURE_GUARD_H
 
 #include "../base/atomic.h"
+#include "../base/cpu.h"
 
 #include <kioto/async.h>
 
@@ -38,13 +39,21 @@ static inline void ki_here_set(struct ki_here to)
 /* Whether ptr points into the C stack of the poll that runs now: gone when it returns. */
 static inline bool ki_on_poll_stack(const void *ptr)
 {
-    return (const char *)ptr < ki_here.stack_base &&
-           (const char *)ptr >= (const char *)__builtin_frame_address(0);
+    return (const char *)ptr < ki_here.stack_base && (uintptr_t)ptr >= ki_cpu_stack();
 }
 
 /* what: one sentence of what happened; fix: what to do instead. */
 KIO_NORETURN KIO_COLD void ki_guard_fail(struct kio_place at, const char *fix, const char *what, ...)
     __attribute__((format(printf, 3, 4)));
+
+KIO_NORETURN KIO_COLD void ki_borrow_fault(const char *call, const char *what);
+
+/* As kio_guard_borrow_(), for constructors whose cost shows. */
+static inline void ki_guard_borrow(const void *ptr, const char *call, const char *what)
+{
+    if (kio_unlikely_(ki_on_poll_stack(ptr)))
+        ki_borrow_fault(call, what);
+}
 
 /* The place of the async function that runs now: its file, and the line it last waited at. */
 struct kio_place ki_guard_here(void);

@@ -8,10 +8,8 @@ static kio_poll join_all_poll(kio_future *f, kio_context *cx)
     struct kio_join_all *self = (struct kio_join_all *)f;
 
     f->state = f;
-    while (self->many.left) {
-        if (ki_many_next(&self->many, cx) == KI_MANY_PENDING)
-            return KIO_PENDING;
-    }
+    if (!ki_many_all(&self->many, cx))
+        return KIO_PENDING;
     ki_many_drop(&self->many);
     return ki_finish_with_kept(f);
 }

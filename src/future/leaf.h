@@ -13,6 +13,19 @@ static inline kio_poll ki_ready_now(kio_future *f)
     return KIO_READY;
 }
 
+/* Whether kio_coop_may_() would say yes: for a short path that leaves what there is to do otherwise to
+ * another function. */
+static inline bool ki_coop_can(const kio_context *cx)
+{
+    return !cx->run || cx->run->budget > 0;
+}
+
+/* Whether dropping it is no more than saying so. */
+static inline bool ki_holds_nothing(const kio_future *f)
+{
+    return !f->state && f->type->late;
+}
+
 /* A future around another owns it from its making on, if nobody does: also when it is dropped before
  * its first poll. */
 static inline void ki_take_over(kio_future *f, kio_future *inner)

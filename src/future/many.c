@@ -21,16 +21,19 @@
 void ki_many_init(struct kio_many_ *many, kio_future *owner, kio_future *first, size_t stride,
                   size_t count, const char *call)
 {
+    size_t left = 0; /* a member that counts takes a store and a load a round more, one after the other */
+
     *many = (struct kio_many_){ .base = (char *)first, .stride = stride, .count = count };
     if (count)
         kio_guard_borrow_(first, call, "an array of members");
     for (size_t i = 0; i < count; i++) {
-        kio_future *f = ki_many_at(many, i);
+        kio_future *f = (kio_future *)((char *)first + i * stride);
 
         ki_take_in(owner, f, call);
-        many->left += !kio_is_over_(f);
+        left += !kio_is_over_(f);
     }
-    if (many->left > KI_FEW)
+    many->left = left;
+    if (left > KI_FEW)
         many->nodes = ki_nodes_get(count);
 }
 
@@ -54,8 +57,8 @@ static size_t next_of_few(struct kio_many_ *many, kio_context *cx)
     return KI_MANY_PENDING;
 }
 
-/* Polls a member with its own waker. */
-static bool poll_member(struct kio_many_ *many, size_t i, kio_context *cx)
+/* Polls a member with its own waker. True: it has ended. */
+static inline bool poll_member(struct kio_many_ *many, size_t i, kio_context *cx)
 {
     struct ki_nodes *nodes = many->nodes;
     struct ki_node *node = &nodes->at[i];
@@ -67,7 +70,6 @@ static bool poll_member(struct kio_many_ *many, size_t i, kio_context *cx)
             many->yielded = true;
         return false;
     }
-    many->left--;
     return true;
 }
 
@@ -98,11 +100,25 @@ static size_t next_of_first_round(struct kio_many_ *many, kio_context *cx)
     while (many->next < many->count && !out_of_budget(cx)) {
         size_t i = many->next++;
 
-        if (!kio_is_over_(ki_many_at(many, i)) && poll_member(many, i, cx))
+        if (!kio_is_over_(ki_many_at(many, i)) && poll_member(many, i, cx)) {
+            many->left--;
             return i;
+        }
     }
     many->polled = many->next;
     return KI_MANY_PENDING;
+}
+
+/* The same for all that end, counted here: a member takes 2 ns less than by one call each. */
+static void whole_first_round(struct kio_many_ *many, kio_context *cx)
+{
+    size_t i = many->next;
+    size_t ended = 0;
+
+    for (; i < many->count && !out_of_budget(cx); i++)
+        ended += !kio_is_over_(ki_many_at(many, i)) && poll_member(many, i, cx);
+    many->next = many->polled = i;
+    many->left -= ended;
 }
 
 /* Those that woke since. */
@@ -133,8 +149,10 @@ static size_t next_of_woken(struct kio_many_ *many, kio_context *cx)
         if (node->index >= many->count || kio_is_over_(ki_many_at(many, node->index)))
             continue;
         many->polled++;
-        if (poll_member(many, node->index, cx))
+        if (poll_member(many, node->index, cx)) {
+            many->left--;
             return node->index;
+        }
     }
 }
 
@@ -151,6 +169,22 @@ size_t ki_many_next(struct kio_many_ *many, kio_context *cx)
             return go_on_later(many, cx);
     }
     return next_of_woken(many, cx);
+}
+
+bool ki_many_all(struct kio_many_ *many, kio_context *cx)
+{
+    if (many->nodes && many->next < many->count) {
+        whole_first_round(many, cx);
+        if (many->left && many->next < many->count) {
+            go_on_later(many, cx);
+            return false;
+        }
+    }
+    while (many->left) {
+        if (ki_many_next(many, cx) == KI_MANY_PENDING)
+            return false;
+    }
+    return true;
 }
 
 void ki_many_drop(struct kio_many_ *many)

@@ -42,7 +42,7 @@ static uint64_t jobs(struct kio_runtime *rt, bool *busy)
     struct ki_blocking_stats pool;
 
     ki_blocking_stats(rt->blocking, &pool);
-    *busy = ki_blocking_busy(rt->blocking) != 0;
+    *busy = ki_blocking_busy(rt->blocking);
     return pool.taken;
 }
 

@@ -1,62 +1,137 @@
 #include "blocking.h"
-#include "../base/atomic.h"
 #include "../base/clock.h"
+#include "../base/cpu.h"
+#include "../base/lock.h"
 #include "../base/mem.h"
 #include "../base/thread.h"
 
 #include <errno.h>
 
-/* How old the oldest job gets before another thread takes it: about what starting one costs. */
+/* How long jobs wait before another thread takes one: about what starting one costs. */
 #define KI_GROW_NS 50000
+
+/* A lane that ends a job in less time is not helped: threads that come for the next one that often stand
+ * in each other's way. */
+#define KI_BRISK_NS 1000
 
 /* Lookups at a time: enough that a few slow servers do not hold the rest up. */
 #define KI_LOOKUP_THREADS 32
 
+/* What who comes with a job has to do. */
+enum door {
+    DOOR_NOBODY,  /* start a thread first: none is there */
+    DOOR_CALL,    /* leave it, and call a thread: those there are may be busy for long */
+    DOOR_WATCHED, /* leave it: somebody looks */
+    DOOR_CLOSED,  /* go away */
+};
+
+/* A thread of the pool, on its stack. */
+struct member {
+    struct ki_list link;    /* in idle, while it is */
+    ki_atomic(uint32_t) go; /* a futex; 1: called */
+    bool watching;          /* the sentinel, there or on its way */
+};
+
 struct lane {
     struct ki_blocking *pool;
     pthread_mutex_t lock;
-    pthread_cond_t work;   /* idle threads and the sentinel wait here */
-    pthread_cond_t quiet;  /* shutdown waits here: no thread is left */
-    struct ki_list queue;
+    pthread_cond_t quiet;        /* shutdown waits here: no thread is left */
+    struct ki_job *first, *last; /* the queue; last is garbage while first is NULL */
+    struct ki_list idle;         /* threads that wait for a job; in front the one that did so last */
+    struct member *dozing;       /* the sentinel between two looks */
     unsigned max;
     unsigned threads;      /* alive */
     unsigned takers;       /* of them those that look at the queue again: not the ones that leave */
-    unsigned idle;         /* of them waiting for a job, the sentinel not among them */
-    unsigned roused;       /* idle ones that were signalled and have not woken yet */
+    unsigned idles;        /* of them those in idle */
     unsigned started;      /* ever: numbers the threads */
-    unsigned queued;       /* length of queue */
-    uint64_t taken;        /* jobs begun so far */
-    bool sentinel;         /* one thread watches the queue's age, or is on its way to */
+    bool sentinel;         /* one thread watches the pace, or is on its way to */
     bool closing;
     bool has_ended;        /* `ended` is a thread that has left the loop and is to be joined */
     pthread_t ended;
+    int64_t look_ns;       /* when the sentinel looks */
+    int64_t mark_ns;       /* since when it counts, and from what number of `back` */
+    uint64_t mark;
+    uint64_t taken;        /* jobs begun so far */
+    uint64_t back;         /* of them ended */
+    uint64_t canceled;
+    ki_atomic(uint64_t) over; /* back and canceled, at the last moment at which none was queued */
+    /* The door, where jobs come in. The threads look there when they have run out of jobs: it is a line of
+     * its own, and one that two cores touch in turn costs more than a short job. */
+    KI_CACHE_ALIGNED struct ki_lock door_lock;
+    enum door door;
+    struct ki_job *in_first, *in_last; /* as first and last */
+    ki_atomic(uint64_t) submitted;     /* ever */
 };
 
 struct ki_blocking {
     struct ki_blocking_config config;
-    ki_atomic(unsigned) busy;
     struct lane lanes[KI_LANE_COUNT];
 };
 
-static void wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t at_ns)
-{
-    struct timespec ts = {
-        .tv_sec = (time_t)(at_ns / 1000000000),
-        .tv_nsec = (long)(at_ns % 1000000000),
-    };
-
-    if (at_ns == INT64_MAX)
-        pthread_cond_wait(cond, lock);
-    else
-        pthread_cond_timedwait(cond, lock, &ts);
-}
-
-static struct ki_job *oldest(struct lane *lane)
-{
-    return ki_list_empty(&lane->queue) ? NULL : ki_container(lane->queue.next, struct ki_job, link);
-}
-
 static void *thread_main(void *arg);
+
+/* ---- the door ----------------------------------------------------------------------------- */
+
+static enum door lock_door(struct lane *lane)
+{
+    ki_lock(&lane->door_lock, KI_RANK_BLOCKING);
+    return lane->door;
+}
+
+static void unlock_door(struct lane *lane, enum door door)
+{
+    lane->door = door;
+    ki_unlock(&lane->door_lock, KI_RANK_BLOCKING);
+}
+
+/* Door locked. */
+static void bring_in(struct lane *lane, struct ki_job *job)
+{
+    job->next = NULL;
+    if (lane->in_first)
+        lane->in_last->next = job;
+    else
+        lane->in_first = job;
+    lane->in_last = job;
+    /* relaxed: the end of this job, or of the one that it came from, brings it to ki_blocking_busy */
+    ki_store_relaxed(&lane->submitted, ki_load_relaxed(&lane->submitted) + 1);
+}
+
+/* Lock held: the queue is empty. True: it was. Otherwise who comes next calls, unless somebody watches. */
+static bool look_outside(struct lane *lane)
+{
+    enum door door = lock_door(lane);
+
+    lane->first = lane->in_first;
+    lane->last = lane->in_last;
+    lane->in_first = NULL;
+    if (!lane->first && !lane->sentinel && door == DOOR_WATCHED)
+        door = DOOR_CALL;
+    unlock_door(lane, door);
+    return lane->first;
+}
+
+/* Lock held: no thread is to be had just now; the next one who comes tries again. */
+static void call_next_time(struct lane *lane)
+{
+    enum door door = lock_door(lane);
+
+    unlock_door(lane, door == DOOR_WATCHED ? DOOR_CALL : door);
+}
+
+/* Lock held: nothing is queued. False: now there is. Otherwise this thread does not look again. */
+static bool leave_locked(struct lane *lane)
+{
+    enum door door = lock_door(lane);
+    bool leaves = !lane->in_first;
+
+    if (leaves && --lane->takers == 0 && door != DOOR_CLOSED)
+        door = DOOR_NOBODY;
+    unlock_door(lane, door);
+    return leaves;
+}
+
+/* ---- more threads ------------------------------------------------------------------------- */
 
 /* Lock held, also while the thread starts: nobody else leaves a job to one that may not come. */
 static int start_locked(struct lane *lane)
@@ -71,87 +146,213 @@ static int start_locked(struct lane *lane)
     lane->started++;
     lane->threads++;
     lane->takers++;
+    lane->sentinel = true; /* see thread_main */
     return 0;
 }
 
-/* Lock held: jobs are queued; somebody must watch their age. */
-static int watch_locked(struct lane *lane)
+/* Lock held. To be woken after the unlock; it may have gone by then, and the kernel wakes nobody. */
+static ki_atomic(uint32_t) *call_locked(struct lane *lane)
 {
+    struct member *m = ki_container(ki_list_pop_front(&lane->idle), struct member, link);
+
+    lane->idles--;
+    m->watching = lane->sentinel = true;
+    ki_store_relaxed(&m->go, 1); /* the lock orders it, and what there is to do */
+    return &m->go;
+}
+
+static void wake_called(ki_atomic(uint32_t) *go)
+{
+    if (go)
+        ki_futex_wake(go, 1);
+}
+
+/* Lock held: jobs are queued, or at the door; somebody must watch. anew: the pace, from now on. *go: whom to
+ * wake after the unlock. An error leaves them to those that run. */
+static int watch_locked(struct lane *lane, bool anew, ki_atomic(uint32_t) **go)
+{
+    int err = 0;
+
+    if (lane->sentinel || (!lane->idles && lane->takers >= lane->max))
+        return 0;
+    if (anew) {
+        lane->mark = lane->back;
+        lane->mark_ns = ki_clock_now();
+        lane->look_ns = lane->mark_ns + KI_GROW_NS;
+    }
+    if (lane->idles)
+        *go = call_locked(lane);
+    else
+        err = start_locked(lane);
+    if (err)
+        call_next_time(lane);
+    return err;
+}
+
+/* ---- submitting --------------------------------------------------------------------------- */
+
+/* Lock held: no thread may be there. */
+static int bring_to_thread(struct lane *lane, struct ki_job *job)
+{
+    ki_atomic(uint32_t) *none = NULL;
+    int err = lane->closing   ? -ESHUTDOWN
+              : !lane->takers ? watch_locked(lane, true, &none)
+                              : 0;
+
+    if (err)
+        return err;
+    (void)lock_door(lane); /* who closes it holds the lock */
+    bring_in(lane, job);
+    unlock_door(lane, DOOR_WATCHED);
+    return 0;
+}
+
+/* brought: the job is in, at a door of which one is to call. */
+static KIO_COLD int submit_and_call(struct lane *lane, struct ki_job *job, bool brought)
+{
+    ki_atomic(uint32_t) *go = NULL;
     int err;
 
-    if (lane->sentinel)
-        return 0;
-    if (lane->idle > lane->roused) {
-        lane->roused++;
-        pthread_cond_signal(&lane->work);
-        return 0;
-    }
-    if (lane->takers >= lane->max)
-        return 0;
-    lane->sentinel = true; /* the new thread, see thread_main */
-    err = start_locked(lane);
-    if (err)
-        lane->sentinel = false;
+    pthread_mutex_lock(&lane->lock);
+    err = brought ? 0 : bring_to_thread(lane, job);
+    if (!err)
+        (void)watch_locked(lane, true, &go);
+    pthread_mutex_unlock(&lane->lock);
+    wake_called(go);
     return err;
 }
 
 int ki_blocking_submit(struct ki_blocking *pool, struct ki_job *job, enum ki_lane which)
 {
     struct lane *lane = &pool->lanes[which];
-    int err;
+    enum door door = lock_door(lane);
 
-    job->queued_ns = ki_clock_now();
-    pthread_mutex_lock(&lane->lock);
-    if (lane->closing) {
-        pthread_mutex_unlock(&lane->lock);
-        return -ESHUTDOWN;
-    }
-    ki_list_push_back(&lane->queue, &job->link);
-    lane->queued++;
-    ki_fetch_add_seq_cst(&pool->busy, 1);
-    err = watch_locked(lane);
-    if (err && lane->takers == 0) {
-        ki_list_remove(&job->link);
-        lane->queued--;
-        ki_fetch_sub_seq_cst(&pool->busy, 1);
-    } else {
-        err = 0; /* those that run will come to it */
-    }
-    pthread_mutex_unlock(&lane->lock);
-    return err;
+    if (door == DOOR_CALL || door == DOOR_WATCHED)
+        bring_in(lane, job);
+    unlock_door(lane, door == DOOR_CALL ? DOOR_WATCHED : door);
+    if (door == DOOR_WATCHED)
+        return 0;
+    return door == DOOR_CLOSED ? -ESHUTDOWN : submit_and_call(lane, job, door == DOOR_CALL);
 }
 
-/* Lock held. Waits for a job this thread should run; NULL: it is to end. watching: this thread is
- * the sentinel. */
-static struct ki_job *next_job(struct lane *lane, bool watching)
+/* ---- the queue ---------------------------------------------------------------------------- */
+
+/* Lock held. No thread but this one runs a job or is about to. */
+static bool is_only_one(const struct lane *lane)
 {
-    int64_t until = ki_clock_add(ki_clock_now(), lane->pool->config.keep_alive_ns);
+    return lane->takers == lane->idles + 1;
+}
+
+/* Lock held, on the sentinel. */
+static bool must_help(struct lane *lane)
+{
+    int64_t now;
+
+    if (is_only_one(lane))
+        return true;
+    now = ki_clock_now();
+    if (now < lane->look_ns)
+        return false;
+    if ((int64_t)(lane->back - lane->mark) * KI_BRISK_NS < now - lane->mark_ns)
+        return true;
+    lane->mark = lane->back;
+    lane->mark_ns = now;
+    lane->look_ns = now + KI_GROW_NS;
+    return false;
+}
+
+/* Lock held. Until then, or until it is called. */
+static void doze(struct lane *lane, struct member *me, int64_t until_ns)
+{
+    int64_t now = ki_clock_now();
+
+    ki_store_relaxed(&me->go, 0); /* the lock orders it with call_locked */
+    pthread_mutex_unlock(&lane->lock);
+    if (now < until_ns)
+        ki_futex_wait(&me->go, 0, until_ns == INT64_MAX ? -1 : until_ns - now);
+    pthread_mutex_lock(&lane->lock);
+    if (ki_list_linked(&me->link)) {
+        ki_list_remove(&me->link);
+        lane->idles--;
+    }
+}
+
+static void doze_idle(struct lane *lane, struct member *me, int64_t until_ns)
+{
+    ki_list_push_front(&lane->idle, &me->link);
+    lane->idles++;
+    doze(lane, me, until_ns);
+}
+
+static void doze_watching(struct lane *lane, struct member *me)
+{
+    lane->dozing = me;
+    doze(lane, me, lane->look_ns);
+    if (lane->dozing == me)
+        lane->dozing = NULL;
+}
+
+/* Lock held: nothing is queued, so nothing is to be watched. False: nobody does, or one on its way. */
+static bool end_watch(struct lane *lane, struct member *me)
+{
+    struct member *m = me->watching ? me : lane->dozing;
+
+    if (!m)
+        return false;
+    m->watching = lane->sentinel = false;
+    if (m != me) { /* idle from now on, though it wakes once more */
+        ki_list_push_back(&lane->idle, &m->link);
+        lane->idles++;
+        lane->dozing = NULL;
+    }
+    return true;
+}
+
+/* Lock held: nothing is queued. False: everybody knows what has ended. */
+static bool tell_over(struct lane *lane)
+{
+    const struct ki_blocking_config *config = &lane->pool->config;
+    uint64_t over = lane->back + lane->canceled;
+
+    if (ki_load_relaxed(&lane->over) == over) /* written under the lock */
+        return false;
+    /* seq_cst: after the wakes that the jobs sent, a clock that finds nothing busy has them; before the looks
+     * at the other lanes, and at who waits for this. */
+    ki_store_seq_cst(&lane->over, over);
+    pthread_mutex_unlock(&lane->lock);
+    if (!ki_blocking_busy(lane->pool))
+        config->on_quiet(config->arg);
+    pthread_mutex_lock(&lane->lock);
+    return true;
+}
+
+/* Lock held. Waits for a job this thread should run; NULL: it is to end, and counts no more. */
+static struct ki_job *next_job(struct lane *lane, struct member *me)
+{
+    int64_t until = 0;
 
     for (;;) {
-        struct ki_job *job = oldest(lane);
+        if (lane->first || look_outside(lane)) {
+            struct ki_job *job = lane->first;
 
-        if (watching && (!job || job->queued_ns + KI_GROW_NS <= ki_clock_now() ||
-                         lane->takers == lane->idle + 1)) /* nobody runs: why wait? */
-            lane->sentinel = watching = false;
-        if (job && !watching) {
-            ki_list_remove(&job->link);
-            lane->queued--;
-            lane->taken++;
-            return job;
-        }
-        if (job) {
-            wait_until(&lane->work, &lane->lock, job->queued_ns + KI_GROW_NS);
+            if (!me->watching || must_help(lane)) {
+                lane->first = job->next;
+                lane->taken++;
+                return job;
+            }
+            doze_watching(lane, me);
             continue;
         }
-        if (lane->closing || ki_clock_now() >= until)
-            return NULL;
-        lane->idle++;
-        wait_until(&lane->work, &lane->lock, until);
-        lane->idle--;
-        if (lane->roused)
-            lane->roused--;
-        if (oldest(lane) && !lane->sentinel)
-            lane->sentinel = watching = true;
+        if (end_watch(lane, me) || tell_over(lane))
+            continue;
+        if (lane->closing || (until && ki_clock_now() >= until)) {
+            if (leave_locked(lane))
+                return NULL;
+            continue;
+        }
+        if (!until)
+            until = ki_clock_add(ki_clock_now(), lane->pool->config.keep_alive_ns);
+        doze_idle(lane, me, until);
     }
 }
 
@@ -171,32 +372,30 @@ static void end_locked(struct lane *lane)
         pthread_cond_broadcast(&lane->quiet);
 }
 
-static void run_job(struct ki_blocking *pool, struct ki_job *job)
-{
-    job->run(job);
-    /* seq_cst: after the wakes that the job sent; a clock that finds nothing busy has them. */
-    if (ki_fetch_sub_seq_cst(&pool->busy, 1) == 1)
-        pool->config.on_quiet(pool->config.arg);
-}
-
 static void *thread_main(void *arg)
 {
     struct lane *lane = arg;
     struct ki_blocking *pool = lane->pool;
-    bool watching = true; /* started because jobs wait */
+    struct member me = { .watching = true }; /* started because jobs wait */
     struct ki_job *job;
 
     pool->config.on_thread(pool->config.arg, true);
     pthread_mutex_lock(&lane->lock);
-    while ((job = next_job(lane, watching))) {
-        watching = false;
-        if (oldest(lane))
-            (void)watch_locked(lane); /* no thread to be had: this one goes on alone */
+    while ((job = next_job(lane, &me))) {
+        bool helps = me.watching && !is_only_one(lane);
+        ki_atomic(uint32_t) *go = NULL;
+
+        if (me.watching)
+            me.watching = lane->sentinel = false;
+        /* Who is slow still is: the next one need not wait. No thread to be had: this one goes on alone. */
+        if (lane->first || look_outside(lane))
+            (void)watch_locked(lane, !helps, &go);
         pthread_mutex_unlock(&lane->lock);
-        run_job(pool, job);
+        wake_called(go);
+        job->run(job);
         pthread_mutex_lock(&lane->lock);
+        lane->back++;
     }
-    lane->takers--;
     pthread_mutex_unlock(&lane->lock);
     pool->config.on_thread(pool->config.arg, false);
     pthread_mutex_lock(&lane->lock);
@@ -211,22 +410,21 @@ static void lane_init(struct lane *lane, struct ki_blocking *pool, unsigned max)
 
     lane->pool = pool;
     lane->max = max;
-    ki_list_init(&lane->queue);
+    ki_list_init(&lane->idle);
     pthread_mutex_init(&lane->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&lane->work, &attr);
     pthread_cond_init(&lane->quiet, &attr);
     pthread_condattr_destroy(&attr);
 }
 
 int ki_blocking_new(struct ki_blocking **out, const struct ki_blocking_config *config)
 {
-    struct ki_blocking *pool = ki_mem_zalloc(sizeof *pool);
+    struct ki_blocking *pool = ki_mem_alloc_aligned(KI_CACHE_LINE, sizeof *pool);
 
     if (!pool)
         return -ENOMEM;
-    pool->config = *config;
+    *pool = (struct ki_blocking){ .config = *config };
     lane_init(&pool->lanes[KI_LANE_JOBS], pool, config->max_threads);
     lane_init(&pool->lanes[KI_LANE_LOOKUP], pool, KI_LOOKUP_THREADS);
     lane_init(&pool->lanes[KI_LANE_SPARE], pool, config->max_threads);
@@ -234,9 +432,17 @@ int ki_blocking_new(struct ki_blocking **out, const struct ki_blocking_config *c
     return 0;
 }
 
-unsigned ki_blocking_busy(struct ki_blocking *pool)
+/* As in runtime/drain.c: first all that ended, then all that came; if the sums are equal there was nothing
+ * between the two. seq_cst: see tell_over. */
+bool ki_blocking_busy(struct ki_blocking *pool)
 {
-    return ki_load_seq_cst(&pool->busy); /* see run_job */
+    uint64_t over = 0, submitted = 0;
+
+    for (int i = 0; i < KI_LANE_COUNT; i++)
+        over += ki_load_seq_cst(&pool->lanes[i].over);
+    for (int i = 0; i < KI_LANE_COUNT; i++)
+        submitted += ki_load_seq_cst(&pool->lanes[i].submitted);
+    return over != submitted;
 }
 
 unsigned ki_blocking_threads(struct ki_blocking *pool)
@@ -259,8 +465,9 @@ void ki_blocking_stats(struct ki_blocking *pool, struct ki_blocking_stats *out)
 
         pthread_mutex_lock(&lane->lock);
         out->threads += lane->threads;
-        out->idle += lane->idle;
-        out->queued += lane->queued;
+        out->idle += lane->idles;
+        /* relaxed: it may grow at any moment */
+        out->queued += (unsigned)(ki_load_relaxed(&lane->submitted) - lane->taken - lane->canceled);
         out->taken += lane->taken;
         pthread_mutex_unlock(&lane->lock);
     }
@@ -268,21 +475,36 @@ void ki_blocking_stats(struct ki_blocking *pool, struct ki_blocking_stats *out)
 
 static void cancel_queued(struct lane *lane)
 {
-    struct ki_list *link;
-
     pthread_mutex_lock(&lane->lock);
     lane->closing = true;
-    pthread_cond_broadcast(&lane->work);
-    while ((link = ki_list_pop_front(&lane->queue))) {
-        struct ki_job *job = ki_container(link, struct ki_job, link);
+    (void)lock_door(lane);
+    unlock_door(lane, DOOR_CLOSED);
+    while (lane->idles)
+        wake_called(call_locked(lane));
+    while (lane->first || look_outside(lane)) {
+        struct ki_job *job = lane->first;
 
-        lane->queued--;
+        lane->first = job->next;
         pthread_mutex_unlock(&lane->lock);
         job->cancel(job);
-        ki_fetch_sub_seq_cst(&lane->pool->busy, 1);
         pthread_mutex_lock(&lane->lock);
+        lane->canceled++;
     }
+    ki_store_seq_cst(&lane->over, lane->back + lane->canceled); /* as tell_over */
     pthread_mutex_unlock(&lane->lock);
+}
+
+static void wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t at_ns)
+{
+    struct timespec ts = {
+        .tv_sec = (time_t)(at_ns / 1000000000),
+        .tv_nsec = (long)(at_ns % 1000000000),
+    };
+
+    if (at_ns == INT64_MAX)
+        pthread_cond_wait(cond, lock);
+    else
+        pthread_cond_timedwait(cond, lock, &ts);
 }
 
 static int wait_quiet(struct lane *lane, int64_t limit_ns)
@@ -325,7 +547,6 @@ void ki_blocking_free(struct ki_blocking *pool)
         if (lane->has_ended)
             pthread_join(lane->ended, NULL);
         pthread_cond_destroy(&lane->quiet);
-        pthread_cond_destroy(&lane->work);
         pthread_mutex_destroy(&lane->lock);
     }
     ki_mem_free(pool);

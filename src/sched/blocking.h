@@ -5,11 +5,16 @@
  * Lanes keep kinds of jobs apart: a lane has a limit of threads of its own, so that slow name
  * lookups do not starve other jobs.
  *
+ * Jobs come in at a lane's door, a line of its own under a lock of its own; the threads take all that is
+ * there at once when their queue is empty. So who submits many and who runs them seldom touch the same
+ * line. Nobody is woken for a job if somebody is certain to look at the door soon.
+ *
  * Growth: a thread that ends a job takes the next one at once. While jobs are queued one further
- * thread, the sentinel, watches the oldest: only when that has waited for KI_GROW_NS does the
- * sentinel run it, and another becomes sentinel. So a hundred thousand short jobs run on one or
- * two threads (a thread a job costs 30 us each, Tokio's way), and ten that block run side by side
- * after a fraction of a millisecond.
+ * thread, the sentinel, watches the pace: only when a lane has for KI_GROW_NS ended no job, or less than
+ * one in KI_BRISK_NS, does the sentinel run one, and another becomes sentinel. So a hundred thousand short
+ * jobs run on one or two threads (a thread a job costs 30 us each, Tokio's way), and ten that block run
+ * side by side after a fraction of a millisecond. The thread that was busy last is called first: the
+ * others' time is up sooner.
  */
 #ifndef KI_SCHED_BLOCKING_H
 #define KI_SCHED_BLOCKING_H
@@ -28,10 +33,9 @@ enum ki_lane {
 };
 
 struct ki_job {
-    struct ki_list link;
+    struct ki_job *next;                 /* private */
     void (*run)(struct ki_job *self);    /* on a pool thread */
     void (*cancel)(struct ki_job *self); /* the pool ended before it began; on the ending thread */
-    int64_t queued_ns;                   /* private */
 };
 
 struct ki_blocking_config {
@@ -51,8 +55,8 @@ KIO_MUST_USE int ki_blocking_new(struct ki_blocking **out, const struct ki_block
  * started and none runs: the job is still the caller's. Any thread. */
 KIO_MUST_USE int ki_blocking_submit(struct ki_blocking *pool, struct ki_job *job, enum ki_lane lane);
 
-/* Queued and running jobs: an auto-advancing clock waits for them. Any thread. */
-unsigned ki_blocking_busy(struct ki_blocking *pool);
+/* Whether jobs are queued or run: an auto-advancing clock waits for them. Any thread. */
+bool ki_blocking_busy(struct ki_blocking *pool);
 
 /* Threads alive in all lanes: for metrics and tests. Any thread. */
 unsigned ki_blocking_threads(struct ki_blocking *pool);

@@ -3,13 +3,13 @@
  *
  * Layout: the run queue is an intrusive list that only the running thread touches, so a task that
  * wakes another costs no atomic operation. Everybody else pushes the task on `inbox`, a stack by
- * exchange (Treiber), which the thread takes whole.
+ * exchange (Treiber), which the thread takes whole. Its links are numbers of slots: four bytes a task.
  *
  * Access: head, tail, a task's state and next: the thread inside ki_current_run ("the thread"),
  * or the one that closes. inbox, a task's inbox word, asleep: everybody, atomically. Which thread
  * is "the thread" is decided by `running`, a lock that is tried, never waited for.
  *
- * A task's inbox word: 0 not in the inbox; otherwise the next task there | KI_INBOX_IN.
+ * A task's inbox word: 0 not in the inbox; otherwise the next task there, 0: none | KI_INBOX_IN.
  *   foreign wake  fetch_or IN    was 0: this waker pushes it; otherwise it is in already
  *   drain         exchange 0     after the stack was taken; then the task is woken locally
  * Both read-modify-writes, acq_rel: what any waker wrote, also one that found IN set, is seen by
@@ -45,7 +45,7 @@ struct ki_current {
     ki_atomic(size_t) depth;      /* of the queue, and tasks taken from the inbox so far: the thread */
     ki_atomic(uint64_t) inboxed;  /* writes, others read */
     /* others write */
-    KI_CACHE_ALIGNED ki_atomic(uintptr_t) inbox;
+    KI_CACHE_ALIGNED ki_atomic(uint32_t) inbox;
     ki_atomic(uint32_t) asleep;
     ki_atomic(uint32_t) running;
     ki_atomic(struct asked *) asked; /* see ki_current_ask */
@@ -111,7 +111,7 @@ static struct ki_task *pop_any(struct ki_current *cur)
  * wake of the slot's former task brings the new one here; otherwise only this thread writes it. */
 static void wake_local(struct ki_current *cur, struct ki_task *task)
 {
-    uint32_t state = ki_load_acquire(&task->state);
+    unsigned state = ki_load_acquire(&task->state);
 
     if ((state & (KI_TASK_LIVE | KI_TASK_NOTIFIED)) != KI_TASK_LIVE)
         return;
@@ -128,26 +128,26 @@ static void rouse(struct ki_current *cur)
         cur->base.park->unpark(cur->base.park);
 }
 
-static void push_inbox(struct ki_current *cur, struct ki_task *task)
+static void push_inbox(struct ki_current *cur, struct ki_task *task, uint32_t number)
 {
-    uintptr_t first = ki_load_relaxed(&cur->inbox);
+    uint32_t first = ki_load_relaxed(&cur->inbox);
 
     do {
         /* An exchange, not a store: it keeps the release of wakers that found IN set, as a read-modify-write
          * of any order does; the push publishes the rest. */
         ki_xchg_acq_rel(&task->inbox, first | KI_INBOX_IN);
         /* seq_cst: pairs with drain, and comes before the look at asleep. */
-    } while (!ki_cas_strong_seq_cst(&cur->inbox, &first, (uintptr_t)task));
+    } while (!ki_cas_strong_seq_cst(&cur->inbox, &first, number));
     rouse(cur);
 }
 
-static KIO_COLD void wake_foreign(struct ki_current *cur, struct ki_task *task)
+static KIO_COLD void wake_foreign(struct ki_current *cur, struct ki_chunk *chunk, struct ki_task *task)
 {
     if (!ki_sched_enter(&cur->base))
         return;
     /* acq_rel: pairs with the exchange in drain. */
     if (!ki_fetch_or_acq_rel(&task->inbox, KI_INBOX_IN))
-        push_inbox(cur, task);
+        push_inbox(cur, task, ki_task_number(chunk, task));
     ki_sched_leave(&cur->base);
 }
 
@@ -163,7 +163,7 @@ static void wake(struct kio_wakeable *self)
     if (ki_worker_here == &cur->worker)
         wake_local(cur, task);
     else
-        wake_foreign(cur, task);
+        wake_foreign(cur, chunk, task);
 }
 
 static const kio_waker_type waker_type = { .name = "task on current_thread", .wake = wake };
@@ -215,24 +215,25 @@ static void drain(struct ki_current *cur)
 {
     /* Looking is free; taking is not. acquire: pairs with push_inbox. The look that keeps the thread awake is
      * another one: sleep_until_woken. */
-    uintptr_t at = ki_load_relaxed(&cur->inbox) ? ki_xchg_acquire(&cur->inbox, 0) : 0;
-    struct ki_task *order = NULL;
+    uint32_t at = ki_load_relaxed(&cur->inbox) ? ki_xchg_acquire(&cur->inbox, 0) : 0;
+    uint32_t order = 0;
 
     /* The stack holds the last one first; turn it round. */
     while (at) {
-        struct ki_task *task = (struct ki_task *)at;
+        struct ki_task *task = ki_task_numbered(&cur->base.arena, at);
+        uint32_t number = at;
 
         at = ki_load_relaxed(&task->inbox) & ~KI_INBOX_IN;
         /* Parked in its own inbox word, in reverse: still IN, so no waker pushes it. (Then it would stand in
          * the stack twice, and who pushes it again cut off what it links to.) Any order: as push_inbox. */
-        ki_xchg_acq_rel(&task->inbox, (uintptr_t)order | KI_INBOX_IN);
-        order = task;
+        ki_xchg_acq_rel(&task->inbox, order | KI_INBOX_IN);
+        order = number;
     }
     while (order) {
-        struct ki_task *task = order;
+        struct ki_task *task = ki_task_numbered(&cur->base.arena, order);
 
         /* acq_rel: pairs with wake_foreign; from here on a new wake pushes again. */
-        order = (struct ki_task *)(ki_xchg_acq_rel(&task->inbox, 0) & ~KI_INBOX_IN);
+        order = ki_xchg_acq_rel(&task->inbox, 0) & ~KI_INBOX_IN;
         ki_count(&cur->inboxed);
         wake_local(cur, task);
     }
@@ -424,7 +425,7 @@ void ki_current_spawn(struct ki_sched *sched, struct ki_worker *worker, struct k
      * wake may have the slot in the inbox already, and bring the new task in. */
     ki_store_release(&task->state, KI_TASK_LIVE);
     if (!ki_fetch_or_acq_rel(&task->inbox, KI_INBOX_IN))
-        push_inbox(cur, task);
+        push_inbox(cur, task, ki_task_number(ki_chunk_of(task), task));
 }
 
 /* From here on a wake finds NOTIFIED and queues nothing. */

@@ -46,7 +46,7 @@
 /* True: it is held, *was is its state before. */
 static bool hold(struct ki_task *task, bool mark, uint32_t *was)
 {
-    uint32_t cur = ki_load_relaxed(&task->state); /* the exchange checks it */
+    uint16_t cur = ki_load_relaxed(&task->state); /* the exchange checks it */
 
     do {
         if (!(cur & KI_TASK_LIVE))

@@ -92,7 +92,7 @@ static inline bool ki_thread_runs(const struct ki_sched *sched)
 }
 
 /* Owner only: a counter that others read. Relaxed: a statistic, not a signal. */
-static inline void ki_count(ki_atomic(uint64_t) *counter)
+static KIO_ALWAYS_INLINE void ki_count(ki_atomic(uint64_t) *counter)
 {
     ki_store_relaxed(counter, ki_load_relaxed(counter) + 1);
 }
@@ -104,7 +104,7 @@ static inline void ki_count_more(ki_atomic(uint64_t) *counter, uint64_t more)
 
 /* Owner only: a task has ended. release: pairs with who adds up whether all have (runtime/drain.c):
  * whoever sees this count sees every spawn that the task counted. */
-static inline void ki_count_ended(struct ki_worker *w)
+static KIO_ALWAYS_INLINE void ki_count_ended(struct ki_worker *w)
 {
     ki_store_release(&w->ended, ki_load_relaxed(&w->ended) + 1);
 }

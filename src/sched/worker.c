@@ -105,7 +105,7 @@ static void push_next(struct mworker *w, struct ki_task *task)
 /* ---- the state word ----------------------------------------------------------------------- */
 
 /* Not idle, or a dump was made since its last poll. True: the caller must queue it. */
-static KIO_NOINLINE bool task_notify_slow(struct ki_task *task, uint32_t old)
+static KIO_NOINLINE bool task_notify_slow(struct ki_task *task, uint16_t old)
 {
     while (old & KI_TASK_LIVE) {
         bool waits = old & KI_TASK_NOTIFIED; /* or is polled */
@@ -119,7 +119,7 @@ static KIO_NOINLINE bool task_notify_slow(struct ki_task *task, uint32_t old)
 
 static inline bool task_notify(struct ki_task *task)
 {
-    uint32_t old = KI_TASK_LIVE;
+    uint16_t old = KI_TASK_LIVE;
 
     /* acq_rel: see task.h */
     return ki_cas_strong_acq_rel(&task->state, &old, KI_TASK_LIVE | KI_TASK_NOTIFIED) ||
@@ -129,7 +129,7 @@ static inline bool task_notify(struct ki_task *task)
 /* It was woken once more than it was queued, or a dump is made, or was made since its last poll. */
 static KIO_NOINLINE void task_to_running_slow(struct ki_task *task)
 {
-    uint32_t old = ki_load_relaxed(&task->state); /* the exchange checks it */
+    uint16_t old = ki_load_relaxed(&task->state); /* the exchange checks it */
 
     do {
         ki_assert((old & (KI_TASK_LIVE | KI_TASK_NOTIFIED | KI_TASK_RUNNING)) ==
@@ -155,7 +155,7 @@ static inline void task_to_running(struct mworker *w, struct ki_task *task)
 }
 
 /* Woken during the poll; or a dump is or was made meanwhile, and its bits are here. False: woken. */
-static KIO_NOINLINE bool task_to_idle_slow(struct ki_task *task, uint32_t old)
+static KIO_NOINLINE bool task_to_idle_slow(struct ki_task *task, uint16_t old)
 {
     for (;;) {
         bool again = old & KI_TASK_AGAIN;
@@ -170,7 +170,7 @@ static KIO_NOINLINE bool task_to_idle_slow(struct ki_task *task, uint32_t old)
 /* False: it was woken during the poll, and is NOTIFIED. */
 static inline bool task_to_idle(struct ki_task *task)
 {
-    uint32_t old = KI_TASK_LIVE | KI_TASK_NOTIFIED;
+    uint16_t old = KI_TASK_LIVE | KI_TASK_NOTIFIED;
 
     /* acq_rel: pairs with task_notify and the next task_to_running. */
     return ki_cas_strong_acq_rel(&task->state, &old, KI_TASK_LIVE) || task_to_idle_slow(task, old);

@@ -43,14 +43,21 @@ void ki_buffer_turn(struct ki_buffer *b);
 /* Nothing is queued: frees the spare block. */
 void ki_buffer_trim(struct ki_buffer *b);
 
-/* The sizes most messages have are copied without a call. */
-static inline void ki_copy(void *to, const void *from, size_t size)
+/* The sizes most messages have are copied without a call. False: it is none of them. */
+static inline bool ki_copy_quick(void *to, const void *from, size_t size)
 {
     if (size == 8)
         memcpy(to, from, 8);
     else if (size == 16)
         memcpy(to, from, 16);
-    else if (size) /* a message of no bytes may have no address */
+    else
+        return false;
+    return true;
+}
+
+static inline void ki_copy(void *to, const void *from, size_t size)
+{
+    if (!ki_copy_quick(to, from, size) && size) /* a message of no bytes may have no address */
         memcpy(to, from, size);
 }
 
@@ -61,6 +68,20 @@ KIO_MUST_USE static inline bool ki_buffer_push(struct ki_buffer *b, const void *
         return false;
     ki_copy(b->tail, message, b->size);
     b->tail += b->step;
+    b->count++;
+    return true;
+}
+
+/* The most frequent case of a push, without any call. False: it is another one, and nothing was done. */
+static inline bool ki_buffer_push_quick(struct ki_buffer *b, const void *message)
+{
+    char *to = b->tail;
+
+    if (kio_unlikely_(to == b->tail_end) && !(to = b->ring))
+        return false;
+    if (!ki_copy_quick(to, message, b->size))
+        return false;
+    b->tail = to + b->step;
     b->count++;
     return true;
 }
@@ -84,6 +105,20 @@ static inline void ki_buffer_pop(struct ki_buffer *b, void *message)
 {
     ki_copy(message, ki_buffer_front(b), b->size);
     ki_buffer_skip(b);
+}
+
+/* The most frequent case of a pop, as above. There may be no message. */
+static inline bool ki_buffer_pop_quick(struct ki_buffer *b, void *message)
+{
+    char *from = b->head;
+
+    if (kio_unlikely_(from == b->head_end) && !(from = b->ring))
+        return false;
+    if (!b->count || b->spare || !ki_copy_quick(message, from, b->size))
+        return false;
+    b->head = from + b->step;
+    b->count--;
+    return true;
 }
 
 #endif

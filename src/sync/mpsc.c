@@ -32,10 +32,16 @@ static void unlock(struct kio_chan_ *c)
     ki_chan_unlock(c);
 }
 
-static KIO_COLD void empty_handle(const char *call)
+static KIO_NORETURN KIO_COLD void empty_handle(const char *call)
 {
     ki_guard_fail(ki_guard_here(), "make the channel first, and use a handle only until it is dropped",
                   "%s got an empty handle", call);
+}
+
+static KIO_NORETURN KIO_COLD void wrong_size(const struct kio_chan_ *c, size_t size, const char *call)
+{
+    ki_guard_fail(ki_guard_here(), "hand over a pointer to the type the channel was made for",
+                  "%s: the value has %zu bytes, the channel's messages %zu", call, size, c->buffer.size);
 }
 
 static inline struct kio_chan_ *checked(struct kio_chan_ *c, size_t size, const char *call)
@@ -43,9 +49,7 @@ static inline struct kio_chan_ *checked(struct kio_chan_ *c, size_t size, const 
     if (kio_unlikely_(!c))
         empty_handle(call);
     if (kio_unlikely_(size && size != c->buffer.size))
-        ki_guard_fail(ki_guard_here(), "hand over a pointer to the type the channel was made for",
-                      "%s: the value has %zu bytes, the channel's messages %zu", call, size,
-                      c->buffer.size);
+        wrong_size(c, size, call);
     return c;
 }
 
@@ -448,7 +452,7 @@ KIO_NOINLINE int ki_send_step(struct kio_send *self, kio_context *cx)
     return err;
 }
 
-static kio_poll send_poll(kio_future *f, kio_context *cx)
+static KIO_NOINLINE kio_poll send_poll_slow(kio_future *f, kio_context *cx)
 {
     struct kio_send *self = (struct kio_send *)f;
     int err;
@@ -456,15 +460,43 @@ static kio_poll send_poll(kio_future *f, kio_context *cx)
     f->state = self;
     if (!kio_coop_may_(cx))
         return KIO_PENDING;
-    err = self->waiting ? -EAGAIN : send_now(self->chan, self->value);
-    if (kio_unlikely_(err == -EAGAIN)) {
-        err = ki_send_step(self, cx);
-        if (err == -EAGAIN)
-            return KIO_PENDING;
-    }
+    err = ki_send_step(self, cx);
+    if (err == -EAGAIN)
+        return KIO_PENDING;
     kio_coop_did_(cx);
     self->out = err;
     return ki_ready_now(f);
+}
+
+static KIO_NOINLINE kio_poll wake_and_be_ready(kio_waker waker)
+{
+    kio_waker_wake(waker);
+    return KIO_READY;
+}
+
+/* The usual case has no call but at its end, so nothing is kept across one: a free lock, room, a message
+ * of 8 or 16 bytes. The others go to a function of their own. */
+static kio_poll send_poll(kio_future *f, kio_context *cx)
+{
+    struct kio_send *self = (struct kio_send *)f;
+    struct kio_chan_ *c = self->chan;
+    bool alone = ki_alone(); /* and stays it in here, where nothing is called: so there is no lock to take */
+    kio_waker waker;
+
+    if (kio_unlikely_(self->waiting || !ki_coop_can(cx) || (!alone && !ki_chan_try_lock(c))))
+        return send_poll_slow(f, cx);
+    if (kio_unlikely_(c->closed || !has_room(c) || !ki_buffer_push_quick(&c->buffer, self->value))) {
+        if (!alone)
+            unlock(c);
+        return send_poll_slow(f, cx);
+    }
+    waker = ki_waker_take(&c->receiver);
+    if (!alone)
+        unlock(c);
+    kio_coop_did_(cx);
+    self->out = 0;
+    ki_ready_now(f);
+    return waker.to ? wake_and_be_ready(waker) : KIO_READY;
 }
 
 /* Leaves the line; a place that was promised goes to the next. */
@@ -534,6 +566,7 @@ static const kio_future_type send_type = {
     .name = "kio_send",
     .waits = ki_send_waits,
     .kind = KIO_KIND_WAITER,
+    .late = true,
     .size = sizeof(struct kio_send),
     .poll = send_poll,
     .drop = send_drop,
@@ -552,14 +585,32 @@ void ki_send_init(struct kio_send *slot, struct kio_chan_ *chan, const void *val
     slot->waiting = slot->assigned = slot->many = false;
 }
 
-struct kio_send *kio_send_(struct kio_send *slot, struct kio_chan_ *chan, const void *value,
-                           size_t size)
+/* What a constructor checks, in one condition: so it keeps nothing across a call. Where it does not hold
+ * another function finds out why. */
+static inline bool all_is_well(const kio_future *slot, const struct kio_chan_ *chan,
+                               const void *value, size_t size)
+{
+    return chan && (size == chan->buffer.size || !size) && !ki_on_poll_stack(value) &&
+           !kio_is_taken_(slot);
+}
+
+static KIO_NOINLINE struct kio_send *send_checked(struct kio_send *slot, struct kio_chan_ *chan,
+                                                  const void *value, size_t size)
 {
     checked(chan, size, "kio_send");
-    kio_guard_borrow_(value, "kio_send", "value");
+    ki_guard_borrow(value, "kio_send", "value");
     kio_vacate_(&slot->kio);
     /* NULL stands for "a permit only" inside; a message of no bytes may have no address. */
     ki_send_init(slot, chan, value ? value : slot);
+    return slot;
+}
+
+struct kio_send *kio_send_(struct kio_send *slot, struct kio_chan_ *chan, const void *value,
+                           size_t size)
+{
+    if (kio_unlikely_(!value || !all_is_well(&slot->kio, chan, value, size)))
+        return send_checked(slot, chan, value, size);
+    ki_send_init(slot, chan, value);
     return slot;
 }
 
@@ -742,12 +793,9 @@ struct kio_tx_closed *kio_tx_closed_(struct kio_tx_closed *slot, struct kio_chan
 
 /* ---- receiving ---------------------------------------------------------------------------- */
 
-/* Unlocks. Up to max messages; 0 with *over, or 0: none yet. cx: of the receive; its waker is left
- * when there are none, and taken back otherwise (a try_recv leaves alone what a receive has left). */
-static KIO_NOINLINE size_t take_unlock(struct kio_chan_ *c, char *values, size_t max,
-                                       kio_context *cx, bool *over)
+/* Under the lock, which is let go for each wake: up to max messages. */
+static KIO_NOINLINE size_t take_locked(struct kio_chan_ *c, char *values, size_t max)
 {
-    kio_waker old = { NULL };
     size_t count = 0;
 
     while (count < max && c->buffer.count) {
@@ -762,28 +810,20 @@ static KIO_NOINLINE size_t take_unlock(struct kio_chan_ *c, char *values, size_t
             lock(c);
         }
     }
-    if (!count)
-        *over = over_locked(c);
-    if (cx && (count || *over)) {
-        old = ki_waker_take(&c->receiver);
-    } else if (cx && !kio_waker_will_wake(c->receiver, cx->waker)) {
-        old = c->receiver;
-        c->receiver = kio_waker_clone(cx->waker);
-    }
-    unlock(c);
-    kio_waker_drop(old);
     return count;
 }
 
 int kio_try_recv_(struct kio_chan_ *c, void *value, size_t size)
 {
-    bool over = false;
+    int got;
 
     checked(c, size, "kio_try_recv");
     lock(c);
-    if (take_unlock(c, value, 1, NULL, &over))
-        return 1;
-    return over ? 0 : -EAGAIN;
+    got = (int)take_locked(c, value, 1); /* the waker that a receive has left stays */
+    if (!got && !over_locked(c))
+        got = -EAGAIN;
+    unlock(c);
+    return got;
 }
 
 /* Out of the channel: nothing of this future is left there. */
@@ -801,44 +841,76 @@ static void recv_leave(struct kio_recv *self)
     kio_waker_drop(old);
 }
 
-/* How many were taken; SIZE_MAX: pending. */
-static inline size_t recv_step(struct kio_recv *self, kio_context *cx, size_t max)
+/* Unlocks. How many were taken; SIZE_MAX: pending. */
+static inline size_t recv_step_unlock(struct kio_recv *self, kio_context *cx, size_t max)
 {
     struct kio_chan_ *c = self->chan;
     kio_waker old = { NULL };
-    bool over = false;
     size_t count = 1;
 
-    if (!kio_coop_may_(cx))
-        return SIZE_MAX;
-    lock(c);
-    if (kio_likely_(max == 1 && c->buffer.count && !c->line.first)) { /* nobody to pass the place on to */
-        ki_buffer_pop(&c->buffer, self->value);
-        old = ki_waker_take(&c->receiver); /* empty, or this was polled without a wake */
+    if (!c->buffer.count && !over_locked(c)) {
+        if (!kio_waker_will_wake(c->receiver, cx->waker)) {
+            old = c->receiver;
+            c->receiver = kio_waker_clone(cx->waker);
+        }
         unlock(c);
         kio_waker_drop(old);
-    } else {
-        count = take_unlock(c, self->value, max, cx, &over);
-        if (!count && !over) {
-            self->waiting = true;
-            return SIZE_MAX;
-        }
+        self->waiting = true;
+        return SIZE_MAX;
     }
+    if (max == 1 && c->buffer.count && !c->line.first) /* nobody to pass the place on to */
+        ki_buffer_pop(&c->buffer, self->value);
+    else
+        count = take_locked(c, self->value, max);
+    old = ki_waker_take(&c->receiver); /* empty, or this was polled without a wake */
+    unlock(c);
+    kio_waker_drop(old);
     kio_coop_did_(cx);
     self->waiting = false;
     return count;
 }
 
-static kio_poll recv_poll(kio_future *f, kio_context *cx)
+static KIO_NOINLINE kio_poll recv_poll_unlock(kio_future *f, kio_context *cx)
 {
     struct kio_recv *self = (struct kio_recv *)f;
     size_t count;
 
     f->state = self;
-    count = recv_step(self, cx, 1);
+    count = recv_step_unlock(self, cx, 1);
     if (count == SIZE_MAX)
         return KIO_PENDING;
     self->out = (int)count;
+    return ki_ready_now(f);
+}
+
+static KIO_NOINLINE kio_poll recv_poll_slow(kio_future *f, kio_context *cx)
+{
+    f->state = f;
+    if (!kio_coop_may_(cx))
+        return KIO_PENDING;
+    lock(((struct kio_recv *)f)->chan);
+    return recv_poll_unlock(f, cx);
+}
+
+/* As send_poll: the usual case is a free lock, a message of 8 or 16 bytes, nobody to pass the place on
+ * to, no waker of an earlier poll. */
+static kio_poll recv_poll(kio_future *f, kio_context *cx)
+{
+    struct kio_recv *self = (struct kio_recv *)f;
+    struct kio_chan_ *c = self->chan;
+    bool alone = ki_alone(); /* as in send_poll */
+
+    if (kio_unlikely_(!ki_coop_can(cx) || (!alone && !ki_chan_try_lock(c))))
+        return recv_poll_slow(f, cx);
+    if (kio_unlikely_(c->line.first || c->receiver.to || !ki_buffer_pop_quick(&c->buffer, self->value))) {
+        if (alone)
+            ki_chan_lock_alone(c);
+        return recv_poll_unlock(f, cx);
+    }
+    if (!alone)
+        unlock(c);
+    kio_coop_did_(cx);
+    self->out = 1;
     return ki_ready_now(f);
 }
 
@@ -864,6 +936,7 @@ static void recv_waits(const kio_future *f, struct kio_waits *to)
 static const kio_future_type recv_type = {
     .name = "kio_recv",
     .waits = recv_waits,
+    .late = true,
     .size = sizeof(struct kio_recv),
     .poll = recv_poll,
     .drop = recv_drop,
@@ -872,11 +945,9 @@ static const kio_future_type recv_type = {
     .describe = recv_describe,
 };
 
-struct kio_recv *kio_recv_(struct kio_recv *slot, struct kio_chan_ *chan, void *value, size_t size)
+static inline struct kio_recv *recv_init(struct kio_recv *slot, struct kio_chan_ *chan,
+                                         void *value)
 {
-    checked(chan, size, "kio_recv");
-    kio_guard_borrow_(value, "kio_recv", "value");
-    kio_vacate_(&slot->kio);
     slot->kio = (kio_future){ .type = &recv_type };
     slot->chan = chan;
     slot->value = value;
@@ -884,15 +955,36 @@ struct kio_recv *kio_recv_(struct kio_recv *slot, struct kio_chan_ *chan, void *
     return slot;
 }
 
+static KIO_NOINLINE struct kio_recv *recv_checked(struct kio_recv *slot, struct kio_chan_ *chan,
+                                                  void *value, size_t size)
+{
+    checked(chan, size, "kio_recv");
+    ki_guard_borrow(value, "kio_recv", "value");
+    kio_vacate_(&slot->kio);
+    return recv_init(slot, chan, value);
+}
+
+struct kio_recv *kio_recv_(struct kio_recv *slot, struct kio_chan_ *chan, void *value, size_t size)
+{
+    if (kio_unlikely_(!all_is_well(&slot->kio, chan, value, size)))
+        return recv_checked(slot, chan, value, size);
+    return recv_init(slot, chan, value);
+}
+
 static kio_poll recv_many_poll(kio_future *f, kio_context *cx)
 {
     struct kio_recv_many *self = (struct kio_recv_many *)f;
-    size_t got;
+    size_t got = 0;
 
     f->state = self;
-    got = self->max ? recv_step(&self->recv, cx, self->max) : 0;
-    if (got == SIZE_MAX)
-        return KIO_PENDING;
+    if (self->max) {
+        if (!kio_coop_may_(cx))
+            return KIO_PENDING;
+        lock(self->recv.chan);
+        got = recv_step_unlock(&self->recv, cx, self->max);
+        if (got == SIZE_MAX)
+            return KIO_PENDING;
+    }
     self->out = got;
     return ki_ready_now(f);
 }
@@ -910,6 +1002,7 @@ static void recv_many_waits(const kio_future *f, struct kio_waits *to)
 static const kio_future_type recv_many_type = {
     .name = "kio_recv_many",
     .waits = recv_many_waits,
+    .late = true,
     .size = sizeof(struct kio_recv_many),
     .poll = recv_many_poll,
     .drop = recv_many_drop,

@@ -31,6 +31,16 @@ static inline void ki_chan_lock(struct kio_chan_ *c)
     ki_biased_lock(&c->lock, KI_RANK_SYNC);
 }
 
+static inline void ki_chan_lock_alone(struct kio_chan_ *c)
+{
+    ki_biased_lock_alone(&c->lock, KI_RANK_SYNC);
+}
+
+static inline bool ki_chan_try_lock(struct kio_chan_ *c)
+{
+    return ki_biased_try_lock(&c->lock, KI_RANK_SYNC);
+}
+
 static inline void ki_chan_unlock(struct kio_chan_ *c)
 {
     ki_biased_unlock(&c->lock, KI_RANK_SYNC);

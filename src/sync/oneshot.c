@@ -42,7 +42,7 @@ struct kio_once_ {
     _Alignas(16) char value[];
 };
 
-static KIO_COLD void misused(const struct kio_once_ *o, size_t size, const char *call)
+static KIO_NORETURN KIO_COLD void misused(const struct kio_once_ *o, size_t size, const char *call)
 {
     if (!o)
         ki_guard_fail(ki_guard_here(), "a oneshot handle is used once: make a new channel",
@@ -293,6 +293,7 @@ static void once_waits(const kio_future *f, struct kio_waits *to)
 static const kio_future_type recv_type = {
     .name = "kio_oneshot_recv",
     .waits = once_waits,
+    .late = true,
     .size = sizeof(struct kio_oneshot_recv),
     .poll = recv_poll,
     .drop = recv_drop,
@@ -301,18 +302,35 @@ static const kio_future_type recv_type = {
     .describe = once_describe,
 };
 
-struct kio_oneshot_recv *kio_oneshot_recv_(struct kio_oneshot_recv *slot, struct kio_once_ **rx,
-                                           void *value, size_t size)
+static inline struct kio_oneshot_recv *recv_init(struct kio_oneshot_recv *slot,
+                                                 struct kio_once_ **rx, void *value)
 {
-    checked(*rx, size, "kio_oneshot_recv");
-    kio_guard_borrow_(rx, "kio_oneshot_recv", "rx");
-    kio_guard_borrow_(value, "kio_oneshot_recv", "value");
-    kio_vacate_(&slot->kio);
     slot->kio = (kio_future){ .type = &recv_type };
     slot->rx = rx;
     slot->value = value;
     slot->waiting = false;
     return slot;
+}
+
+static KIO_NOINLINE struct kio_oneshot_recv *recv_checked(struct kio_oneshot_recv *slot,
+                                                          struct kio_once_ **rx, void *value,
+                                                          size_t size)
+{
+    checked(*rx, size, "kio_oneshot_recv");
+    ki_guard_borrow(rx, "kio_oneshot_recv", "rx");
+    ki_guard_borrow(value, "kio_oneshot_recv", "value");
+    kio_vacate_(&slot->kio);
+    return recv_init(slot, rx, value);
+}
+
+/* One condition for all that is checked, as in mpsc.c. */
+struct kio_oneshot_recv *kio_oneshot_recv_(struct kio_oneshot_recv *slot, struct kio_once_ **rx,
+                                           void *value, size_t size)
+{
+    if (kio_unlikely_(!*rx || (size && size != (*rx)->size) || ki_on_poll_stack(rx) ||
+                      ki_on_poll_stack(value) || kio_is_taken_(&slot->kio)))
+        return recv_checked(slot, rx, value, size);
+    return recv_init(slot, rx, value);
 }
 
 int kio_oneshot_blocking_recv_(struct kio_once_ **rx, void *value, size_t size)

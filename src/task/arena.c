@@ -8,10 +8,13 @@
 #define KI_REGION_MIN  (4 * (size_t)KI_CHUNK_SIZE)
 #define KI_REGION_MAX  ((size_t)4 << 20)
 #define KI_HUGE_PAGE   ((size_t)2 << 20)
-/* Slots start here: 8 past a multiple of 16, behind the descriptor's address. */
-#define KI_SLOTS_START 24
+/* Slots start here, behind the descriptor's address. */
+#define KI_SLOTS_START 16
 
-_Static_assert((KI_SLOTS_START + KI_TASK_FRAME) % 16 == 0, "frames are 16-aligned");
+_Static_assert((KI_SLOTS_START + KI_TASK_FRAME) % 16 == 0, "frames of slots of 16, 32 .. are 16-aligned");
+_Static_assert((KI_CHUNK_SIZE - KI_SLOTS_START) / (sizeof(struct ki_task) + sizeof(void *)) <
+                   1u << KI_PLACE_BITS,
+               "places have numbers");
 
 static unsigned class_of(size_t size)
 {
@@ -43,13 +46,33 @@ void ki_arena_init(struct ki_arena *arena, struct ki_sched *sched, const kio_wak
     };
 }
 
+/* Room in the table for `count` more chunks. */
+static bool grow_table_locked(struct ki_arena *arena, size_t count)
+{
+    size_t room = 0;
+
+    for (unsigned part = 0; part < KI_TABLE_PARTS && room < arena->chunk_count + count; part++) {
+        size_t size = (size_t)KI_TABLE_FIRST << part;
+
+        room += size;
+        if (arena->table[part])
+            continue;
+        arena->table[part] = ki_mem_alloc(size * sizeof(struct ki_chunk *));
+        if (!arena->table[part])
+            return false;
+        ki_mem_keep(arena->table[part]);
+    }
+    return arena->chunk_count + count < KI_CHUNKS_MAX;
+}
+
 /* One more region, cut into chunks without a class. */
 static bool grow_locked(struct ki_arena *arena)
 {
     size_t size = arena->region_size;
     size_t align = size >= KI_HUGE_PAGE ? KI_HUGE_PAGE : KI_CHUNK_SIZE;
     size_t count = size / KI_CHUNK_SIZE;
-    struct ki_chunk *chunks = ki_mem_zalloc(count * sizeof *chunks);
+    struct ki_chunk *chunks =
+        grow_table_locked(arena, count) ? ki_mem_zalloc(count * sizeof *chunks) : NULL;
     char *region = chunks ? ki_mem_alloc_aligned(align, size) : NULL;
 
     if (!region) {
@@ -66,6 +89,8 @@ static bool grow_locked(struct ki_arena *arena)
         struct ki_chunk *chunk = &chunks[count - 1 - i];
 
         chunk->sched = arena->sched;
+        chunk->number = ++arena->chunk_count;
+        *ki_arena_place(arena, chunk->number) = chunk;
         chunk->slots = region + (count - 1 - i) * KI_CHUNK_SIZE + KI_SLOTS_START;
         chunk->next = arena->unbound;
         arena->unbound = chunk;

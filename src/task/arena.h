@@ -12,8 +12,11 @@
  * size; a chunk holds slots of one size class for ever. Its first word points to its descriptor,
  * so a task finds its scheduler by masking its address.
  *
- *   chunk: | ki_chunk * | slot | slot | ...   slots start 8 bytes past a multiple of 16, so that
- *                                              the frame, 40 bytes behind, is 16-aligned
+ *   chunk: | ki_chunk * | 0 | slot | slot | ...   slots start at a multiple of 16
+ *
+ * A slot has a number, smaller than an address: that of its chunk, counted from 1, and of its place in it.
+ * Chunks are found by their number in a table that grows by parts, each twice the one before, and none of
+ * which ever moves, so it is read without a lock.
  *
  * Access: a worker takes and gives slots through its own ki_slots, without locks; those trade
  * batches with the arena under its lock. Everybody else uses the arena's own ki_slots, locked.
@@ -31,13 +34,20 @@
 /* Frames up to this lie in the slot; larger ones are allocated on their own. */
 #define KI_SLOT_MAX     16384
 #endif
-#define KI_CLASS_STEP   16
-#define KI_CLASS_FINE   32 /* classes 16, 32 .. 512, then four for each doubling */
+#define KI_CLASS_STEP   8
+#define KI_CLASS_FINE   64 /* classes 8, 16 .. 512, then four for each doubling */
 #define KI_CLASS_COUNT  (KI_CLASS_FINE + 4 * 5)
 #ifndef KI_SLOT_BATCH /* as above */
 /* Slots that move between a worker and the arena at once. */
 #define KI_SLOT_BATCH   64
 #endif
+
+/* Of a slot's number. 2^20 chunks are 64 GiB: a runtime has no more memory for tasks than that. */
+#define KI_NUMBER_BITS 31
+#define KI_PLACE_BITS  11
+#define KI_CHUNKS_MAX  (UINT32_C(1) << (KI_NUMBER_BITS - KI_PLACE_BITS))
+#define KI_TABLE_FIRST 64 /* chunks in the table's first part; a power of two */
+#define KI_TABLE_PARTS 15
 
 struct ki_task;
 struct ki_sched;
@@ -48,6 +58,7 @@ struct ki_chunk {
     uint32_t slot_size;
     uint16_t slot_class;
     uint32_t slot_cap;
+    uint32_t number;         /* from 1, for ever */
     ki_atomic(uint32_t) carved; /* slots that were ever handed out since the last trim */
     struct ki_chunk *next;      /* of the same class, fresh */
     struct ki_chunk *all;       /* all chunks of the arena */
@@ -68,6 +79,8 @@ struct ki_arena {
     struct ki_chunk *fresh[KI_CLASS_COUNT]; /* chunks bound to a class, nothing carved */
     struct ki_chunk *unbound;               /* chunks that no class has used yet */
     struct ki_chunk *all;
+    struct ki_chunk **table[KI_TABLE_PARTS]; /* by number */
+    uint32_t chunk_count;
     size_t region_size;                     /* of the next region */
     uint32_t stamp_size;                    /* bytes at the end of a slot, see sched/times.h */
     uint32_t task_flags;                    /* that every new task has */
@@ -98,6 +111,30 @@ static inline struct ki_chunk *ki_chunk_of(const struct ki_task *task)
     uintptr_t base = (uintptr_t)task & ~(uintptr_t)(KI_CHUNK_SIZE - 1);
 
     return ki_bare_load_relaxed((struct ki_chunk **)base);
+}
+
+/* Of a chunk's number, from 1: where the table has it. */
+static inline struct ki_chunk **ki_arena_place(const struct ki_arena *arena, uint32_t number)
+{
+    uint32_t n = number - 1 + KI_TABLE_FIRST; /* part p has those from KI_TABLE_FIRST << p on */
+    unsigned part = 31u - (unsigned)__builtin_clz(n / KI_TABLE_FIRST);
+
+    return arena->table[part] + (n - ((uint32_t)KI_TABLE_FIRST << part));
+}
+
+/* The number of a task's slot, never 0. The chunk's memory may have been given back. */
+static inline uint32_t ki_task_number(const struct ki_chunk *chunk, const struct ki_task *task)
+{
+    return chunk->number << KI_PLACE_BITS |
+           (uint32_t)((const char *)task - chunk->slots) / chunk->slot_size;
+}
+
+static inline struct ki_task *ki_task_numbered(const struct ki_arena *arena, uint32_t number)
+{
+    const struct ki_chunk *chunk = *ki_arena_place(arena, number >> KI_PLACE_BITS);
+    uint32_t place = number & ((UINT32_C(1) << KI_PLACE_BITS) - 1);
+
+    return (struct ki_task *)(chunk->slots + (size_t)place * chunk->slot_size);
 }
 
 #endif

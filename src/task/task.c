@@ -25,12 +25,13 @@ struct ki_task *ki_task_new(struct ki_arena *arena, struct ki_nest *nest, size_t
     bool boxed = frame_size > KI_SLOT_MAX - KI_TASK_FRAME - sizeof(int64_t);
     void *frame = boxed ? ki_mem_alloc(frame_size) : NULL;
     struct ki_task *task;
+    size_t size = (boxed ? sizeof *task + sizeof frame : KI_TASK_FRAME + frame_size) + arena->stamp_size;
 
     if (boxed && !frame)
         return NULL;
-    task = ki_arena_get(arena, nest ? &nest->slots : NULL,
-                        (boxed ? sizeof *task + sizeof frame : KI_TASK_FRAME + frame_size) +
-                            arena->stamp_size);
+    if (frame_size % 16 == 0)
+        size = (size + 15) & ~(size_t)15; /* it may want to be 16-aligned; no other size does */
+    task = ki_arena_get(arena, nest ? &nest->slots : NULL, size);
     if (!task) {
         ki_mem_free(frame);
         return NULL;
@@ -98,9 +99,4 @@ struct ki_task_extra *ki_task_extra_new(const char *name)
     if (extra)
         strcpy(extra->name, name);
     return extra;
-}
-
-const char *ki_task_name(const struct ki_task *task)
-{
-    return task->extra && task->extra->name[0] ? task->extra->name : NULL;
 }

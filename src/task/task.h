@@ -2,11 +2,12 @@
  * A task: one slot with a header and the future's frame, of which the header's last two words are the
  * first two: a future's links to its siblings, which the outermost has none of.
  *
- * Layout of the header, 56 bytes, of which 40 are before the frame:
+ * Layout of the header, 48 bytes, of which 32 are before the frame:
  *   wakeable   the waker's target; its type never changes while the slot exists
  *   tag        id << 1 | abort asked for. Ids are never used twice.
  *   state      LIVE, NOTIFIED, RUNNING: see below
- *   inbox      current_thread: link of the list of wakes from other threads; bit 0: is in it
+ *   inbox      current_thread: link of the list of wakes from other threads, the number of a slot
+ *              (arena.h) in four bytes; KI_INBOX_IN: is in it
  *   join       0, the waker of who awaits the handle, or KI_JOIN_...: see below
  *   next       link of whichever run queue or free list holds the task: it is in one at most. The
  *              frame's `next`, which is not looked at as long as its `prev` is even
@@ -65,7 +66,7 @@
 #define KI_JOIN_ABORTED  ((uintptr_t)4)
 #define KI_JOIN_OVER     (KI_JOIN_DONE | KI_JOIN_ABORTED)
 
-#define KI_INBOX_IN ((uintptr_t)1)
+#define KI_INBOX_IN (UINT32_C(1) << KI_NUMBER_BITS)
 
 /* Task flags, fixed at birth. */
 #define KI_TASK_BOXED    1u /* the frame is an allocation of its own; the slot holds its address */
@@ -89,9 +90,9 @@ typedef struct ki_task_extra *ki_task_more __attribute__((may_alias));
 struct ki_task {
     struct kio_wakeable wakeable;
     ki_atomic(uint64_t) tag;
-    ki_atomic(uint32_t) state;
-    uint32_t flags;
-    ki_atomic(uintptr_t) inbox;
+    ki_atomic(uint16_t) state;
+    uint16_t flags;
+    ki_atomic(uint32_t) inbox;
     ki_atomic(uintptr_t) join;
     ki_task_link next;   /* these two are the frame's, see above */
     ki_task_more extra;
@@ -100,7 +101,7 @@ struct ki_task {
 /* Where a slot's frame begins. A boxed one's slot has the frame's address there, behind the header. */
 #define KI_TASK_FRAME offsetof(struct ki_task, next)
 
-_Static_assert(KI_TASK_FRAME == 40, "the header's size is part of what a task costs");
+_Static_assert(KI_TASK_FRAME == 32, "the header's size is part of what a task costs");
 _Static_assert(offsetof(kio_future, next) == offsetof(struct ki_task, next) - KI_TASK_FRAME &&
                    offsetof(kio_future, prev) == offsetof(struct ki_task, extra) - KI_TASK_FRAME,
                "the header's last two words are the frame's links");
@@ -203,6 +204,9 @@ struct ki_arena *ki_sched_arena(struct ki_sched *sched);
 KIO_MUST_USE struct ki_task_extra *ki_task_extra_new(const char *name);
 
 /* NULL, or text that lives until the task is renamed or ends. */
-const char *ki_task_name(const struct ki_task *task);
+static KIO_ALWAYS_INLINE const char *ki_task_name(const struct ki_task *task)
+{
+    return task->extra && task->extra->name[0] ? task->extra->name : NULL;
+}
 
 #endif

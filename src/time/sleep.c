@@ -3,8 +3,11 @@
 #include "../future/guard.h"
 #include "../future/leaf.h"
 
-/* States of kio.state besides NULL and over. */
-static const char armed_state;
+/* kio.state besides NULL and over: the driver that it was armed with. */
+static struct ki_driver *driver_of(const kio_future *f)
+{
+    return (struct ki_driver *)f->state;
+}
 
 static struct ki_driver *driver_or_guard(const char *call)
 {
@@ -20,21 +23,20 @@ static kio_poll sleep_poll(kio_future *f, kio_context *cx)
 {
     struct kio_sleep *self = (struct kio_sleep *)f;
 
-    if (f->state == &armed_state && kio_unlikely_(ki_timer_is_elsewhere(&self->timer)))
+    if (f->state && kio_unlikely_(ki_timer_is_elsewhere(driver_of(f), &self->timer)))
         kio_sleep_reset(self, self->timer.deadline_ns); /* to this runtime */
-    if (f->state == &armed_state) {
-        if (ki_timer_rearm(&self->timer, cx->waker))
+    if (f->state) {
+        if (ki_timer_rearm(driver_of(f), &self->timer, cx->waker))
             return KIO_PENDING;
         if (kio_unlikely_(ki_timer_is_orphan(&self->timer)))
             f->state = NULL;
     }
-    if (f->state != &armed_state) {
+    if (!f->state) {
         struct ki_driver *d = driver_or_guard("kio_sleep");
 
-        if (self->timer.deadline_ns > d->clock.now_ns &&
-            self->timer.deadline_ns > ki_clock_refresh(&d->clock)) {
+        if (!ki_clock_has_come(&d->clock, self->timer.deadline_ns)) {
             ki_timer_arm(d, &self->timer, cx->waker);
-            f->state = &armed_state;
+            f->state = d;
             return KIO_PENDING;
         }
         if (!kio_coop_may_(cx))
@@ -46,7 +48,8 @@ static kio_poll sleep_poll(kio_future *f, kio_context *cx)
 
 static void sleep_drop(kio_future *f)
 {
-    ki_timer_cancel(&((struct kio_sleep *)f)->timer);
+    if (f->state)
+        ki_timer_cancel(driver_of(f), &((struct kio_sleep *)f)->timer);
 }
 
 static void sleep_describe(const kio_future *f, char *text, size_t cap)
@@ -69,7 +72,6 @@ struct kio_sleep *kio_sleep_until(struct kio_sleep *slot, kio_instant deadline)
 {
     kio_vacate_(&slot->kio);
     slot->kio = (kio_future){ .type = &sleep_type };
-    slot->timer.driver = NULL;
     slot->timer.deadline_ns = deadline;
     return slot;
 }
@@ -88,16 +90,17 @@ void kio_sleep_reset(struct kio_sleep *sleep, kio_instant deadline)
 {
     kio_future *f = &sleep->kio;
 
-    if (f->state == &armed_state) {
+    if (f->state && !kio_is_over_(f)) {
         struct ki_driver *d = driver_or_guard("kio_sleep_reset");
         kio_waker waker;
 
         /* The owner waits on: the waker stays, the timer moves (to this worker's wheel). Into the past:
          * it is over, as soon as the owner looks. */
-        waker = ki_timer_take(&sleep->timer);
+        waker = ki_timer_take(driver_of(f), &sleep->timer);
         if (waker.to && deadline > d->clock.now_ns) {
             sleep->timer.deadline_ns = deadline;
             ki_timer_arm(d, &sleep->timer, waker);
+            f->state = d;
             kio_waker_drop(waker);
             return;
         }

@@ -23,10 +23,10 @@ void ki_blocking_stats(struct ki_blocking *b, struct ki_blocking_stats *stats)
     *stats = (struct ki_blocking_stats){ 0 };
 }
 
-unsigned ki_blocking_busy(struct ki_blocking *b)
+bool ki_blocking_busy(struct ki_blocking *b)
 {
     (void)b;
-    return 0;
+    return false;
 }
 
 void ki_sched_each(struct ki_sched *s, void (*visit)(struct ki_worker *, unsigned, void *), void *arg)

@@ -218,14 +218,14 @@ static void freed(void)
     MC_ASSERT(drops() == 1);
     kio_waker_drop(sleeper_waker(joiner));
     kio_waker_drop(sleeper_waker(other_joiner));
-    MC_ASSERT(mc_alive() == 2); /* the arena's region and its descriptors */
+    MC_ASSERT(mc_alive() == 3); /* the arena's region, its descriptors and their table */
 }
 
 /* Whichever came first: the slot is in no list, or in one. */
 static void trimmed(void)
 {
     MC_ASSERT(!ki_task_in_use(task));
-    MC_ASSERT(mc_alive() == 4); /* also the sleepers */
+    MC_ASSERT(mc_alive() == 5); /* also the sleepers */
     trim();
     MC_ASSERT(probe_new(&sched, NULL, 4096, 0));
 }

@@ -15,6 +15,7 @@
 static struct ki_drivers *all;
 static struct sleeper *task, *other_task;
 static struct kio_timer_ *timer;
+static struct ki_driver *driver; /* with which timer is armed */
 static unsigned fired;
 
 /* ---- what is not part of it: the clock, the kernel ------------------------------------------- */
@@ -103,10 +104,16 @@ static void begin(void)
     fired = 0;
 }
 
+static void arm(struct ki_driver *d, kio_waker waker)
+{
+    driver = d;
+    ki_timer_arm(d, timer, waker);
+}
+
 static void begin_armed(void)
 {
     begin();
-    ki_timer_arm(&all->each[0], timer, sleeper_waker(task));
+    arm(&all->each[0], sleeper_waker(task));
 }
 
 static void end(void)
@@ -130,13 +137,13 @@ static void turn_0(void)
 
 static void cancel(void)
 {
-    ki_timer_cancel(timer);
+    ki_timer_cancel(driver, timer);
     mc_free(timer);
 }
 
 static void cancel_later(void)
 {
-    kio_waker waker = ki_timer_take(timer);
+    kio_waker waker = ki_timer_take(driver, timer);
 
     if (waker.to) { /* it was armed: not fired, and not going to be */
         MC_ASSERT(!ki_load_relaxed(&task->woken));
@@ -147,7 +154,7 @@ static void cancel_later(void)
 
 static void poll_again(struct sleeper *by)
 {
-    while (ki_timer_rearm(timer, sleeper_waker(by)))
+    while (ki_timer_rearm(driver, timer, sleeper_waker(by)))
         sleeper_park(by);
     mc_free(timer);
 }
@@ -165,11 +172,11 @@ static void poll_by_another(void)
 /* Moves its timer, as kio_sleep_reset. */
 static void reset(void)
 {
-    kio_waker waker = ki_timer_take(timer);
+    kio_waker waker = ki_timer_take(driver, timer);
 
     timer->deadline_ns = DUE + 1;
     if (waker.to) {
-        ki_timer_arm(&all->each[1], timer, waker);
+        arm(&all->each[1], waker);
         kio_waker_drop(waker);
         cancel();
     } else {
@@ -190,7 +197,7 @@ static void begin_two(void)
 
 static void poll_second(void)
 {
-    while (ki_timer_rearm(second, sleeper_waker(other_task)))
+    while (ki_timer_rearm(driver, second, sleeper_waker(other_task)))
         sleeper_park(other_task);
     mc_free(second);
 }
@@ -198,7 +205,7 @@ static void poll_second(void)
 /* Armed while the other worker turns: this worker turns later itself. */
 static void arm_and_turn(void)
 {
-    ki_timer_arm(&all->each[0], timer, sleeper_waker(task));
+    arm(&all->each[0], sleeper_waker(task));
     turn_0();
     poll_again(task);
 }
@@ -208,7 +215,7 @@ static void more(void)
 {
     struct ki_driver *d = ki_drivers_more(all);
 
-    ki_timer_arm(d, timer, sleeper_waker(task));
+    arm(d, sleeper_waker(task));
     turn_shared(&all->park, d, 0);
     poll_again(task);
 }
@@ -228,8 +235,8 @@ static void begin_paused(void)
 {
     begin_armed();
     timer->deadline_ns = INT64_C(1) << 40;
-    ki_timer_cancel(timer);
-    ki_timer_arm(&all->each[0], timer, sleeper_waker(task));
+    ki_timer_cancel(driver, timer);
+    arm(&all->each[0], sleeper_waker(task));
     all->shared = false;
     all->each[0].clock.paused = true;
     all->busy = busy;
@@ -242,7 +249,7 @@ static void stand(void)
     while (all->each[0].clock.now_ns < timer->deadline_ns)
         turn_paused(all, &all->each[0], -1);
     MC_ASSERT(ki_load_relaxed(&job_woke)); /* its wake came first */
-    MC_ASSERT(!timer->driver);
+    MC_ASSERT(!timer->prev);
 }
 
 static void job(void)

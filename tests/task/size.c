@@ -8,13 +8,13 @@ struct never {
     async_fn(void);
 };
 
-static void a_header_is_40_bytes_and_a_leaf_has_no_more_than_it_needs(void **state)
+static void a_header_is_32_bytes_and_a_leaf_has_no_more_than_it_needs(void **state)
 {
     (void)state;
-    assert_int_equal(KI_TASK_FRAME, 40);
+    assert_int_equal(KI_TASK_FRAME, 32);
     assert_int_equal(sizeof(struct never), 40);
     assert_int_equal(sizeof(struct kio_notified), 56);
-    assert_true(sizeof(struct kio_sleep) <= 72);
+    assert_true(sizeof(struct kio_sleep) <= 64);
     assert_true(sizeof(struct kio_acquire) <= 80);
     assert_true(sizeof(struct kio_lock) <= 80);
     assert_true(sizeof(struct kio_send) <= 80);
@@ -148,7 +148,7 @@ static void a_dropped_handle_still_says_its_id(void **state)
     run(ids);
 }
 
-RT_MAIN(cmocka_unit_test(a_header_is_40_bytes_and_a_leaf_has_no_more_than_it_needs),
+RT_MAIN(cmocka_unit_test(a_header_is_32_bytes_and_a_leaf_has_no_more_than_it_needs),
         cmocka_unit_test(what_follows_a_small_result_lies_beside_it),
         RT(a_named_task_that_is_queued_while_it_ends_keeps_name_and_result),
         RT(a_frame_that_does_not_fit_a_slot_has_links_of_its_own), RT(a_dropped_handle_still_says_its_id))

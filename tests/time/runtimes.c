@@ -157,6 +157,41 @@ static void a_sleep_that_outlives_its_runtime_can_be_dropped_and_reset(void **st
     }
 }
 
+/* Until the shared sleep has fired. */
+struct fires {
+    async_fn(void);
+    struct kio_sleep nap;
+};
+
+async(fires)
+{
+    async_begin;
+    while (!ki_load_seq_cst(&l.wakes))
+        await(kio_sleep(&self->nap, KIO_MS));
+    async_return();
+}
+
+static void a_sleep_that_fired_before_its_runtime_was_freed_is_over(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 6; i++) {
+        struct kio_runtime *first = open(flavors[i % 2], false);
+        struct kio_runtime *second = open(flavors[i % 2], false);
+
+        little_init(&l);
+        on(first, begins, .d = KIO_MS);
+        on(first, fires);
+        kio_runtime_free(first); /* and with it the driver that it was armed with */
+        if (i < 2)
+            assert_int_equal(on(second, polls), KIO_READY);
+        else if (i < 4)
+            on(second, resets, .to = kio_now() + 3600 * KIO_SEC);
+        kio_drop(&shared);
+        kio_runtime_free(second);
+        assert_int_equal(ki_load_seq_cst(&l.clones), ki_load_seq_cst(&l.drops));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -164,6 +199,7 @@ int main(void)
         cmocka_unit_test(a_sleep_polled_on_another_runtime_waits_there),
         cmocka_unit_test(a_freed_runtime_wakes_who_still_waits_and_the_sleep_goes_on_elsewhere),
         cmocka_unit_test(a_sleep_that_outlives_its_runtime_can_be_dropped_and_reset),
+        cmocka_unit_test(a_sleep_that_fired_before_its_runtime_was_freed_is_over),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

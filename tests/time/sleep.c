@@ -435,6 +435,36 @@ static void a_thousand_sleeps_of_nothing_end(void **state)
     assert_int_equal(run(short_sleeps), 1000);
 }
 
+/* Made, and polled when its time is over: no turn has looked at the clock between. */
+struct late_poll {
+    async_fn(void);
+    kio_duration d;
+};
+
+async(late_poll)
+{
+    async_begin;
+    kio_sleep(&a, self->d);
+    kio_sleep(&b, self->d + 10 * KIO_SEC);
+    kio_sleep_until(&c, kio_now() + self->d);
+    usleep((unsigned)(self->d / KIO_US) + 1000);
+    assert_true(over(&a));
+    assert_false(over(&b));
+    assert_true(over(&c));
+    kio_drop(&b);
+    async_return();
+}
+
+static void a_sleep_whose_time_is_over_before_its_first_poll_is_over_with_that(void **state)
+{
+    static const kio_duration spans[] = { 1, 100 * KIO_US, 2 * KIO_MS, 60 * KIO_MS };
+
+    (void)state;
+    little_init(&l);
+    for (size_t i = 0; i < sizeof spans / sizeof spans[0]; i++)
+        run(late_poll, .d = spans[i]);
+}
+
 struct nothings {
     async_fn(void);
     struct kio_sleep nap;
@@ -576,6 +606,7 @@ int main(void)
     const struct CMUnitTest real[] = {
         RT(a_thousand_sleeps_of_nothing_end),
         RT(a_sleep_of_nothing_is_over_at_its_first_poll),
+        RT(a_sleep_whose_time_is_over_before_its_first_poll_is_over_with_that),
         RT(a_task_that_always_wakes_itself_starves_no_timer),
         RT(sleeps_on_every_worker_are_never_early),
     };

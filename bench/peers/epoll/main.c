@@ -34,6 +34,18 @@ static void answer(int fd)
     }
 }
 
+/* All that wait: one a turn would leave most of a thousand connections unserved for seconds. */
+static void accept_all(int listener, int ep)
+{
+    struct epoll_event ev = { .events = EPOLLIN };
+    int one = 1;
+
+    while ((ev.data.fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+        setsockopt(ev.data.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+        epoll_ctl(ep, EPOLL_CTL_ADD, ev.data.fd, &ev);
+    }
+}
+
 int main(int argc, char **argv)
 {
     struct sockaddr_in addr = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -47,7 +59,7 @@ int main(int argc, char **argv)
         return 0;
     }
     addr.sin_port = htons((uint16_t)(argc > 4 ? atoi(argv[4]) : 0));
-    listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     if (bind(listener, (struct sockaddr *)&addr, len) || listen(listener, 4096))
         return fail("listen");
@@ -61,18 +73,10 @@ int main(int argc, char **argv)
         int n = epoll_wait(ep, evs, 256, -1);
 
         for (int i = 0; i < n; i++) {
-            int fd = evs[i].data.fd;
-
-            if (fd != listener) {
-                answer(fd);
-                continue;
-            }
-            fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-            if (fd < 0)
-                continue;
-            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-            ev.data.fd = fd;
-            epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev);
+            if (evs[i].data.fd == listener)
+                accept_all(listener, ep);
+            else
+                answer(evs[i].data.fd);
         }
     }
 }

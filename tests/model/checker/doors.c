@@ -18,6 +18,11 @@ struct kio_place ki_guard_here(void)
     return (struct kio_place){ NULL, 0 };
 }
 
+void ki_borrow_fault(const char *call, const char *what)
+{
+    mc_fail("%s was given a C local as %s", call, what);
+}
+
 void kio_guard_borrow_(const void *ptr, const char *call, const char *what)
 {
     (void)ptr;

@@ -49,6 +49,11 @@ static inline uint64_t ki_cpu_ticks(void)
     return 0;
 }
 
+static inline uintptr_t ki_cpu_stack(void)
+{
+    return (uintptr_t)__builtin_frame_address(0);
+}
+
 #define KI_BASE_BARRIER_H
 #define ki_barriers()       mc_has_barriers()
 #define ki_barrier_light()  mc_light()
@@ -59,6 +64,8 @@ static inline uint64_t ki_cpu_ticks(void)
 #define KI_BASE_BIASED_H /* a usual lock */
 #define ki_biased                   ki_lock
 #define ki_biased_lock(lock, rank)   ki_lock(lock, rank)
+#define ki_biased_try_lock(lock, rank) (ki_lock(lock, rank), true) /* who does not get it locks it next */
+#define ki_biased_lock_alone(lock, rank) ki_lock(lock, rank)
 #define ki_biased_unlock(lock, rank) ki_unlock(lock, rank)
 #define ki_biased_free(lock)         ((void)0)
 #define ki_bias_begin()              ((void)0)
