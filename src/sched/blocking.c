@@ -37,7 +37,7 @@ struct lane {
     pthread_mutex_t lock;
     pthread_cond_t quiet;        /* shutdown waits here: no thread is left */
     struct ki_job *first, *last; /* the queue; last is garbage while first is NULL */
-    struct ki_list idle;         /* threads that wait for a job; in front the one that did so last */
+    struct ki_list idle;         /* threads that wait for a job, called in turn */
     struct member *dozing;       /* the sentinel between two looks */
     unsigned max;
     unsigned threads;      /* alive */
@@ -279,7 +279,7 @@ static void doze(struct lane *lane, struct member *me, int64_t until_ns)
 
 static void doze_idle(struct lane *lane, struct member *me, int64_t until_ns)
 {
-    ki_list_push_front(&lane->idle, &me->link);
+    ki_list_push_back(&lane->idle, &me->link); /* in turn: see docs/design/blocking.md */
     lane->idles++;
     doze(lane, me, until_ns);
 }

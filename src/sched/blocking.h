@@ -13,8 +13,7 @@
  * thread, the sentinel, watches the pace: only when a lane has for KI_GROW_NS ended no job, or less than
  * one in KI_BRISK_NS, does the sentinel run one, and another becomes sentinel. So a hundred thousand short
  * jobs run on one or two threads (a thread a job costs 30 us each, Tokio's way), and ten that block run
- * side by side after a fraction of a millisecond. The thread that was busy last is called first: the
- * others' time is up sooner.
+ * side by side after a fraction of a millisecond.
  */
 #ifndef KI_SCHED_BLOCKING_H
 #define KI_SCHED_BLOCKING_H

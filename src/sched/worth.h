@@ -26,7 +26,7 @@
 #define KI_REST_MAX_NS   800000
 
 /* What one contended look at a lock costs; friction is too much when it is half of the time. */
-#define KI_FRICTION_NS 500
+#define KI_FRICTION_NS 1000
 
 struct ki_worth {
     int64_t since;   /* it runs what it stole; 0: it has run dry, or stole nothing */

@@ -1,9 +1,7 @@
 /* The blocking pool by itself: who runs a job, in which order, what is known. src/sched/blocking.c */
 #include "support/rt.h"
 
-#include "base/clock.h"
 #include "base/lock.h"
-#include "base/thread.h"
 #include "sched/blocking.h"
 
 #include <pthread.h>
@@ -15,7 +13,7 @@ struct counted {
     struct ki_job job;
     ki_atomic(uint32_t) *gate; /* waits until it is not 0; NULL: does not */
     struct counted *next;      /* submits it; NULL: none */
-    int order, thread;
+    int order;
 };
 
 static struct ki_blocking *pool;
@@ -55,7 +53,6 @@ static void run_counted(struct ki_job *job)
         wait_for(self->gate, 1);
     if (self->next)
         assert_int_equal(ki_blocking_submit(pool, &self->next->job, KI_LANE_JOBS), 0);
-    self->thread = ki_thread_id();
     self->order = (int)ki_fetch_add_seq_cst(&begun, 1);
     ki_fetch_add_seq_cst(&ran, 1);
     ki_futex_wake(&ran, INT32_MAX);
@@ -179,31 +176,6 @@ static void a_job_behind_a_running_one_is_run_by_another_thread(void **state)
     close_pool();
 }
 
-/* So that the others end when there is little to do, and its stack is in the cache. */
-static void the_thread_that_ran_last_is_called_first(void **state)
-{
-    ki_atomic(uint32_t) open = 0;
-
-    (void)state;
-    open_pool(4);
-    for (int i = 0; i < 4; i++) {
-        jobs[i].gate = &open;
-        submit(i);
-    }
-    while (stats().taken < 4)
-        usleep(100);
-    set(&open);
-    wait_idle(4);
-    for (int i = 4; i < 24; i++) {
-        submit(i);
-        wait_for(&ran, (uint32_t)i + 1);
-        wait_idle(4);
-    }
-    for (int i = 5; i < 24; i++)
-        assert_int_equal(jobs[i].thread, jobs[4].thread);
-    close_pool();
-}
-
 static void a_pool_is_busy_until_the_last_of_jobs_that_submit_jobs(void **state)
 {
     (void)state;
@@ -304,7 +276,6 @@ int main(void)
         cmocka_unit_test(one_thread_runs_jobs_in_the_order_they_came),
         cmocka_unit_test(jobs_that_wait_for_the_last_one_each_get_a_thread),
         cmocka_unit_test(a_job_behind_a_running_one_is_run_by_another_thread),
-        cmocka_unit_test(the_thread_that_ran_last_is_called_first),
         cmocka_unit_test(a_pool_is_busy_until_the_last_of_jobs_that_submit_jobs),
         cmocka_unit_test(no_job_is_left_to_a_thread_whose_time_is_up),
         cmocka_unit_test(a_job_is_run_or_canceled_or_refused_when_the_pool_ends),
