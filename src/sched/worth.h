@@ -23,7 +23,7 @@
 /* A steal costs 1 to 3 us in all: less work than that many times over was not worth it. */
 #define KI_STEAL_PAYS_NS 10000
 #define KI_REST_MIN_NS   50000
-#define KI_REST_MAX_NS   800000
+#define KI_REST_MAX_NS   200000
 
 /* What one contended look at a lock costs; friction is too much when it is half of the time. */
 #define KI_FRICTION_NS 1000
