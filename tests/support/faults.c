@@ -252,6 +252,21 @@ static struct balance balance_now(int threads)
     return b;
 }
 
+/* To compare with: once the threads that were joined before are out of /proc. */
+static struct balance balance_before(void)
+{
+    struct balance b = balance_now(THREADS_ANY);
+
+    for (int same = 0, i = 0; same < 5 && i < 1000; i++) {
+        int threads = ki_thread_count();
+
+        same = threads == b.threads ? same + 1 : 0;
+        b.threads = threads;
+        usleep(1000);
+    }
+    return b;
+}
+
 /* ---- one run ------------------------------------------------------------------------------ */
 
 static void describe(const struct fault_scenario *s, const struct fault_call *call,
@@ -332,7 +347,7 @@ static void good_run(const struct fault_scenario *s)
 }
 
 /* Pools may grow at the first run that needs them; a leak grows each time. */
-static void check_balance(struct balance *before)
+static void check_balance(const struct balance *before)
 {
     /* Thread sanitizer starts one of its own in each process, some time. */
     bool any = now.scenario->flags & FAULT_THREADS ||
@@ -341,9 +356,7 @@ static void check_balance(struct balance *before)
 
     faults_check(b.fds == before->fds);
     faults_check(b.registrations == before->registrations);
-    faults_check(any || b.threads <= before->threads);
-    if (!any)
-        before->threads = b.threads; /* less, if one that had been joined was counted still */
+    faults_check(any || b.threads == before->threads);
 }
 
 static bool one_fault(const struct fault_scenario *s, const struct fault_call *call,
@@ -402,7 +415,7 @@ struct cold {
 static void cold_run(void *arg)
 {
     struct cold *c = arg;
-    struct balance before = balance_now(THREADS_ANY);
+    struct balance before = balance_before();
     bool reached;
 
     if (c->call) {
@@ -476,7 +489,7 @@ static void run_scenario(const struct fault_scenario *s)
     } else {
         for (int i = 0; i < 3; i++)
             good_run(s);
-        before = balance_now(THREADS_ANY);
+        before = balance_before();
     }
     for (const struct fault_calls *list = all_calls; list; list = list->next) {
         for (int i = 0; list->calls[i]; i++) {
@@ -533,7 +546,7 @@ static void run_out_of_fds(const struct fault_scenario *s)
     int fine = 0;
 
     good_run(s);
-    before = balance_now(THREADS_ANY);
+    before = balance_before();
     for (int fds = 0; fine < 3; fds++) {
         faults_check(fds < FDS_MAX);
         fine = ran_out(s, fds, &before) ? 0 : fine + 1;
