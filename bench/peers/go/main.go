@@ -277,6 +277,35 @@ func latency() {
 	report("latency", "p99.9", samples[99900]*1e6, "us")
 }
 
+var seenAt int64 // ns after zero; 0: not yet
+
+func blocked() {
+	zero := time.Now()
+	for i, name := range []string{"blocked_lifo", "blocked_queue1", "blocked_queue3"} {
+		samples := make([]float64, 100)
+		for k := range samples {
+			time.Sleep(2 * time.Millisecond)
+			atomic.StoreInt64(&seenAt, 0)
+			var wg sync.WaitGroup
+			start := int64(time.Since(zero))
+			for t := 0; t < 1<<i; t++ {
+				wg.Add(1)
+				go func() {
+					atomic.CompareAndSwapInt64(&seenAt, 0, int64(time.Since(zero)))
+					wg.Done()
+				}()
+			}
+			for atomic.LoadInt64(&seenAt) == 0 {
+			} // computes and never waits
+			samples[k] = float64(atomic.LoadInt64(&seenAt)-start) / 1e9
+			wg.Wait()
+		}
+		sort.Float64s(samples)
+		report(name, "p50", samples[50]*1e6, "us")
+		report(name, "p99", samples[99]*1e6, "us")
+	}
+}
+
 func memNotify() {
 	n := scale(1000000)
 	before := resident()
@@ -394,7 +423,7 @@ func hello(conn net.Conn) {
 
 func main() {
 	if len(os.Args) == 2 {
-		fmt.Println("spawn_join yield ping_pong mpsc oneshot select timers timer_cancel mem_sleep mem_notify mem_pending parallel latency mix echo http")
+		fmt.Println("spawn_join yield ping_pong mpsc oneshot select timers timer_cancel mem_sleep mem_notify mem_pending parallel blocked latency mix echo http")
 		return
 	}
 	label = os.Args[1] + "/" + os.Args[2]
@@ -437,6 +466,10 @@ func main() {
 		memNotify()
 	case "mix":
 		mix()
+	case "blocked":
+		if workers > 1 {
+			blocked()
+		}
 	case "latency":
 		latency()
 	case "echo":

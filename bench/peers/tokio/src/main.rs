@@ -338,6 +338,38 @@ fn percentiles(out: &Out, bench: &str, mut samples: Vec<f64>) {
     }
 }
 
+// As bench/threads.c, without blocked_lifo: nobody takes the slot of a worker that is in a poll.
+async fn blocked(out: &Out) {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static SEEN_AT: AtomicU64 = AtomicU64::new(0); // ns after `zero`; 0: not yet
+    let zero = Instant::now();
+    for (name, tasks) in [("blocked_queue1", 2), ("blocked_queue3", 4)] {
+        let mut samples = Vec::with_capacity(100);
+        for _ in 0..100 {
+            sleep(Duration::from_millis(2)).await;
+            SEEN_AT.store(0, Ordering::Release);
+            let start = zero.elapsed().as_nanos() as u64;
+            let handles: Vec<_> = (0..tasks)
+                .map(|_| {
+                    spawn(async move {
+                        if SEEN_AT.load(Ordering::Acquire) == 0 {
+                            SEEN_AT.store(zero.elapsed().as_nanos() as u64, Ordering::Release);
+                        }
+                    })
+                })
+                .collect();
+            while SEEN_AT.load(Ordering::Acquire) == 0 {} // a poll that computes and never waits
+            samples.push((SEEN_AT.load(Ordering::Acquire) - start) as f64 / 1e9);
+            for h in handles {
+                h.await.unwrap();
+            }
+        }
+        samples.sort_by(|a, b| a.partial_cmp(b).unwrap());
+        out.report(name, "p50", samples[50] * 1e6, "us");
+        out.report(name, "p99", samples[99] * 1e6, "us");
+    }
+}
+
 fn compute(mut x: u64) -> u64 {
     for _ in 0..100 {
         x = (x ^ (x >> 13)).wrapping_mul(0x9e3779b97f4a7c15);
@@ -478,6 +510,8 @@ async fn run(out: Out, bench: String, port: String) {
         "mem_notify" => mem_notify(&out).await,
         "mix" => mix(&out).await,
         "sweep" => sweep(&out).await,
+        "blocked" if !out.0.ends_with("/ct") => blocked(&out).await, // needs a second worker
+        "blocked" => {}
         "latency" => latency(&out).await,
         "echo" => echo(&port).await,
         "http" => http(&port).await,
@@ -488,7 +522,7 @@ async fn run(out: Out, bench: String, port: String) {
 fn main() {
     let args: Vec<String> = std::env::args().collect();
     if args.len() == 2 && args[1] == "list" {
-        println!("spawn_join yield ping_pong mpsc oneshot select join_all timers timer_cancel mem_sleep mem_notify mem_pending blocking parallel latency mix sweep echo http");
+        println!("spawn_join yield ping_pong mpsc oneshot select join_all timers timer_cancel mem_sleep mem_notify mem_pending blocking parallel blocked latency mix sweep echo http");
         return;
     }
     let (label, flavor, bench) = (&args[1], &args[2], args[3].clone());
