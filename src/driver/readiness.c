@@ -26,13 +26,12 @@ static bool grow_locked(void)
 
     if (chunk_count == KI_READY_CHUNKS)
         return false;
-    chunk = ki_mem_zalloc(KI_READY_CHUNK * sizeof *chunk);
+    chunk = ki_mem_alloc_aligned(KI_CACHE_LINE, KI_READY_CHUNK * sizeof *chunk);
     if (!chunk)
         return false;
     ki_mem_keep(chunk);
     for (uint32_t i = KI_READY_CHUNK; i-- > 0;) {
-        chunk[i].index = chunk_count * KI_READY_CHUNK + i;
-        chunk[i].free = free_list;
+        chunk[i] = (struct ki_ready){ .index = chunk_count * KI_READY_CHUNK + i, .free = free_list };
         free_list = &chunk[i];
     }
     ki_store_release(&chunks[chunk_count++], chunk); /* pairs with ready_at */
@@ -77,23 +76,32 @@ static void link_waiter(struct kio_waiter_ **list, struct kio_waiter_ *w)
     *list = w;
 }
 
+/* Moves the newest waiter's waker out of a list, under the lock. Its `to` is NULL: nobody waits. */
+static inline kio_waker take_waiter(struct kio_waiter_ **list)
+{
+    struct kio_waiter_ *w = *list;
+    kio_waker waker = { NULL };
+
+    if (w) {
+        unlink_waiter(w);
+        waker = w->waker;
+        /* The last touch. release: pairs with ki_ready_forget, whose memory it may be again. */
+        ki_bare_store_release(&w->waker.to, NULL);
+    }
+    return waker;
+}
+
 #define KI_READY_BATCH 16
 
 /* Moves wakers out of a list, at most a batch; under the lock. */
 static unsigned take_waiters(struct kio_waiter_ **list, kio_waker *batch, unsigned count)
 {
-    while (*list && count < KI_READY_BATCH) {
-        struct kio_waiter_ *w = *list;
-
-        unlink_waiter(w);
-        batch[count++] = w->waker;
-        /* The last touch. release: pairs with ki_ready_forget, whose memory it may be again. */
-        ki_bare_store_release(&w->waker.to, NULL);
-    }
+    while (*list && count < KI_READY_BATCH)
+        batch[count++] = take_waiter(list);
     return count;
 }
 
-/* Wakes everybody in the lists of these directions; called and returns without the lock. gen: only
+/* Wakes everybody who waits for these directions; called and returns without the lock. gen: only
  * while the registration still is that one. */
 static void wake_waiters(struct ki_ready *r, unsigned dirs, uint32_t gen)
 {
@@ -176,26 +184,15 @@ static KIO_COLD void two_wait(struct ki_ready *r, unsigned dir)
                   r->fd);
 }
 
-static unsigned mask_of(unsigned dir)
-{
-    return dir | dir << 2; /* KI_READ with KI_READ_CLOSED, KI_WRITE with KI_WRITE_CLOSED */
-}
-
-kio_poll ki_ready_poll(struct ki_ready *r, unsigned dir, struct kio_waiter_ *waiter,
-                       kio_context *cx, uint32_t *tick)
+kio_poll ki_ready_wait(struct ki_ready *r, unsigned dir, struct kio_waiter_ *waiter, kio_context *cx,
+                       uint32_t *tick)
 {
     kio_waker old = { NULL };
     kio_poll answer = KIO_PENDING;
 
-    /* acquire: pairs with ki_ready_event; what the other side did before is the kernel's matter */
-    *tick = ki_load_acquire(&r->word);
-    if (*tick & mask_of(dir)) {
-        ki_ready_forget(r, waiter);
-        return KIO_READY;
-    }
     ki_lock(&r->lock, KI_RANK_IO);
     *tick = ki_load_relaxed(&r->word); /* events set it under the lock */
-    if ((*tick & mask_of(dir)) || !r->poller) {
+    if ((*tick & ki_ready_mask(dir)) || !r->poller) {
         answer = KIO_READY;
         if (waiter->prev) {
             unlink_waiter(waiter);
@@ -233,7 +230,7 @@ static void clear_bits(struct ki_ready *r, uint32_t bits, uint32_t tick)
 
 void ki_ready_clear(struct ki_ready *r, unsigned dir, uint32_t tick)
 {
-    clear_bits(r, mask_of(dir), tick);
+    clear_bits(r, ki_ready_mask(dir), tick);
 }
 
 void ki_ready_drained(struct ki_ready *r, unsigned dir, uint32_t tick)
@@ -241,14 +238,10 @@ void ki_ready_drained(struct ki_ready *r, unsigned dir, uint32_t tick)
     clear_bits(r, dir, tick);
 }
 
-void ki_ready_forget(struct ki_ready *r, struct kio_waiter_ *waiter)
+void ki_ready_forget_slow(struct ki_ready *r, struct kio_waiter_ *waiter)
 {
     kio_waker old;
 
-    /* In a list exactly as long as it has a waker; an event takes the waker last. acquire: pairs
-     * with take_waiters: nobody else touches it any more. */
-    if (!ki_bare_load_acquire(&waiter->waker.to))
-        return;
     ki_lock(&r->lock, KI_RANK_IO);
     if (waiter->prev)
         unlink_waiter(waiter);
@@ -272,9 +265,9 @@ void ki_ready_event(uint64_t token, unsigned bits)
 {
     struct ki_ready *r = ready_at((uint32_t)token);
     uint32_t gen = (uint32_t)(token >> 32);
-    kio_waker batch[KI_READY_BATCH];
     unsigned dirs = (bits | bits >> 2) & (KI_READ | KI_WRITE);
-    unsigned count = 0;
+    kio_waker reader = { NULL }, writer = { NULL };
+    bool more = false;
 
     ki_lock(&r->lock, KI_RANK_IO);
     if (r->gen == gen) {
@@ -284,14 +277,15 @@ void ki_ready_event(uint64_t token, unsigned bits)
         while (!ki_cas_weak_release(&r->word, &word, (word + KI_TICK_ONE) | bits))
             ;
         if (dirs & KI_READ)
-            count = take_waiters(&r->readers, batch, count);
+            reader = take_waiter(&r->readers);
         if (dirs & KI_WRITE)
-            count = take_waiters(&r->writers, batch, count);
+            writer = take_waiter(&r->writers);
+        more = r->shared;
     }
     ki_unlock(&r->lock, KI_RANK_IO);
-    for (unsigned i = 0; i < count; i++)
-        kio_waker_wake(batch[i]);
-    if (kio_unlikely_(count == KI_READY_BATCH))
+    kio_waker_wake(reader);
+    kio_waker_wake(writer);
+    if (kio_unlikely_(more))
         wake_waiters(r, dirs, gen);
 }
 

@@ -16,6 +16,7 @@
 #define KI_DRIVER_READINESS_H
 
 #include "poller.h"
+#include "../base/cpu.h"
 #include "../base/lock.h"
 
 #include <kioto/async.h>
@@ -30,7 +31,7 @@ enum {
 };
 
 struct ki_ready {
-    ki_atomic(uint32_t) word;
+    KI_CACHE_ALIGNED ki_atomic(uint32_t) word; /* a line each: an event and a poll touch one, and no other's */
     struct ki_lock lock;
     uint32_t gen;
     uint32_t index;
@@ -51,21 +52,47 @@ KIO_MUST_USE int ki_ready_open(struct ki_ready **out, struct ki_poller *poller, 
  * list any more. */
 void ki_ready_close(struct ki_ready *r);
 
+/* The future is dropped or ready: it waits no longer. */
+void ki_ready_forget_slow(struct ki_ready *r, struct kio_waiter_ *waiter);
+
+static inline void ki_ready_forget(struct ki_ready *r, struct kio_waiter_ *waiter)
+{
+    /* In a list exactly as long as it has a waker; an event takes the waker last. acquire: pairs
+     * with take_waiter: nobody else touches it any more. */
+    if (ki_bare_load_acquire(&waiter->waker.to))
+        ki_ready_forget_slow(r, waiter);
+}
+
+/* A direction's bit, with that of its end. */
+static inline unsigned ki_ready_mask(unsigned dir)
+{
+    return dir | dir << 2;
+}
+
+/* As ki_ready_poll, which has found that nothing is known to be ready. */
+kio_poll ki_ready_wait(struct ki_ready *r, unsigned dir, struct kio_waiter_ *waiter, kio_context *cx,
+                       uint32_t *tick);
+
 /* KIO_READY: as far as known the direction (KI_READ or KI_WRITE) is ready: try the call; *tick is
  * for ki_ready_clear. KIO_PENDING: the waker is left in `waiter`, which is linked. Ready as well when
  * the runtime has ended (ki_ready_alive): no event will come, so a caller that sees EAGAIN then
  * gives up. */
-kio_poll ki_ready_poll(struct ki_ready *r, unsigned dir, struct kio_waiter_ *waiter,
-                       kio_context *cx, uint32_t *tick);
+static inline kio_poll ki_ready_poll(struct ki_ready *r, unsigned dir, struct kio_waiter_ *waiter,
+                                     kio_context *cx, uint32_t *tick)
+{
+    /* acquire: pairs with ki_ready_event; what the other side did before is the kernel's matter */
+    *tick = ki_load_acquire(&r->word);
+    if (!(*tick & ki_ready_mask(dir)))
+        return ki_ready_wait(r, dir, waiter, cx, tick);
+    ki_ready_forget(r, waiter);
+    return KIO_READY;
+}
 
 /* The call that followed a ki_ready_poll gave EAGAIN: not ready until the next event. */
 void ki_ready_clear(struct ki_ready *r, unsigned dir, uint32_t tick);
 
 /* A stream gave less than was asked for: empty until the next event, unless it is closed. */
 void ki_ready_drained(struct ki_ready *r, unsigned dir, uint32_t tick);
-
-/* The future is dropped or ready: it waits no longer. */
-void ki_ready_forget(struct ki_ready *r, struct kio_waiter_ *waiter);
 
 /* Whether the registration's runtime still lives. */
 bool ki_ready_alive(struct ki_ready *r);

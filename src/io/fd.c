@@ -58,19 +58,6 @@ void kio_fd_close(struct kio_fd *fd)
         close(number);
 }
 
-kio_poll ki_fd_poll(struct kio_fd *fd, unsigned dir, struct kio_waiter_ *waiter, kio_context *cx,
-                    uint32_t *tick, int *err)
-{
-    struct ki_ready *ready = fd->ready;
-
-    *err = 0;
-    if (kio_unlikely_(!ready)) {
-        *err = -EBADF;
-        return KIO_READY;
-    }
-    return ki_ready_poll(ready, dir, waiter, cx, tick);
-}
-
 bool ki_fd_blocked(struct kio_fd *fd, unsigned dir, uint32_t tick, int *err)
 {
     ki_ready_clear(fd->ready, dir, tick);
