@@ -31,7 +31,7 @@ enum {
 };
 
 struct ki_ready {
-    KI_CACHE_ALIGNED ki_atomic(uint32_t) word; /* a line each: an event and a poll touch one, and no other's */
+    KI_CACHE_ALIGNED ki_atomic(uint32_t) word; /* a line each: an event and a poll touch one */
     struct ki_lock lock;
     uint32_t gen;
     uint32_t index;
