@@ -263,3 +263,11 @@ if(benches AND TARGET examples-http-server)
     target_link_options(kioto-bench PRIVATE -flto=auto -O2)
   endif()
 endif()
+
+# The longest start first, so that none is left alone at the end.
+foreach(name valgrind/seeded_test valgrind/rt/watchdog fault/runtime fault/tasks fault/queues fault/net
+        http/client golden/seeded_test test/net rt/watchdog future/threads)
+  if(TEST ${name})
+    set_tests_properties(${name} PROPERTIES COST 100)
+  endif()
+endforeach()
