@@ -3,6 +3,10 @@
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 find_program(VALGRIND valgrind)
 find_package(Python3 COMPONENTS Interpreter REQUIRED)
+# What is found may be a version manager's script, which takes half a second each time: the interpreter itself.
+execute_process(COMMAND ${Python3_EXECUTABLE} -c "import sys; print(sys.executable)"
+  OUTPUT_VARIABLE python OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+set(python ${python} -S) # of the standard library alone
 
 set(valgrind_command ${VALGRIND} -q --leak-check=full --show-leak-kinds=definite,possible
   --errors-for-leak-kinds=definite --error-exitcode=99 --fair-sched=yes
@@ -90,7 +94,7 @@ if(NOT KIOTO_SANITIZE)
   if(TARGET kioto-http-static)
     list(APPEND libraries $<TARGET_FILE:kioto-http-static>)
   endif()
-  add_test(NAME fault/covered COMMAND ${Python3_EXECUTABLE}
+  add_test(NAME fault/covered COMMAND ${python}
     ${CMAKE_SOURCE_DIR}/tests/fault/covered.py ${CMAKE_SOURCE_DIR} ${libraries})
   set_tests_properties(fault/covered PROPERTIES TIMEOUT 60 LABELS test)
 endif()
@@ -170,7 +174,7 @@ foreach(name api)
     target_sources(fuzz-${name} PRIVATE ${CMAKE_SOURCE_DIR}/fuzz/replay.c)
     add_test(NAME fuzz/${name} COMMAND fuzz-${name} ${CMAKE_SOURCE_DIR}/fuzz/corpus/${name})
     # Every guard of the library fails in the target or in a program of tests/misuse.
-    add_test(NAME fuzz/${name}-guards COMMAND ${Python3_EXECUTABLE}
+    add_test(NAME fuzz/${name}-guards COMMAND ${python}
       ${CMAKE_SOURCE_DIR}/fuzz/covered.py ${CMAKE_SOURCE_DIR} $<TARGET_FILE:fuzz-${name}>)
     set_tests_properties(fuzz/${name} fuzz/${name}-guards PROPERTIES TIMEOUT 120 LABELS test)
   endif()
@@ -204,11 +208,11 @@ foreach(file ${examples})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/examples)
   set(golden ${CMAKE_SOURCE_DIR}/tests/golden/${name}.txt)
   if(EXISTS ${golden})
-    add_test(NAME golden/${name} COMMAND ${Python3_EXECUTABLE}
+    add_test(NAME golden/${name} COMMAND ${python}
       ${CMAKE_SOURCE_DIR}/tests/golden/compare.py ${golden} $<TARGET_FILE:${name}>)
     set_tests_properties(golden/${name} PROPERTIES TIMEOUT 120 LABELS golden)
     if(with_valgrind)
-      add_test(NAME valgrind/${name} COMMAND ${Python3_EXECUTABLE}
+      add_test(NAME valgrind/${name} COMMAND ${python}
         ${CMAKE_SOURCE_DIR}/tests/golden/compare.py --valgrind ${golden}
         ${valgrind_command} $<TARGET_FILE:${name}>)
       set_tests_properties(valgrind/${name} PROPERTIES TIMEOUT 600 LABELS valgrind)
@@ -217,7 +221,7 @@ foreach(file ${examples})
 endforeach()
 
 if(TARGET echo_server)
-  add_test(NAME net/echo_foreign COMMAND ${Python3_EXECUTABLE}
+  add_test(NAME net/echo_foreign COMMAND ${python}
     ${CMAKE_SOURCE_DIR}/tests/net/echo_foreign.py $<TARGET_FILE:echo_server>)
   set_tests_properties(net/echo_foreign PROPERTIES TIMEOUT 120 LABELS test)
 endif()
@@ -227,7 +231,7 @@ file(GLOB misuses CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/misuse/*.c)
 foreach(file ${misuses})
   get_filename_component(name ${file} NAME_WE)
   kioto_program(misuse-${name} ${file})
-  add_test(NAME misuse/${name} COMMAND ${Python3_EXECUTABLE}
+  add_test(NAME misuse/${name} COMMAND ${python}
     ${CMAKE_SOURCE_DIR}/tests/misuse/expect_abort.py ${file} $<TARGET_FILE:misuse-${name}>)
   set_tests_properties(misuse/${name} PROPERTIES TIMEOUT 60 LABELS misuse)
 endforeach()
@@ -243,7 +247,7 @@ endif()
 file(GLOB wrongs CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/compile_fail/*.c)
 foreach(file ${wrongs})
   get_filename_component(name ${file} NAME_WE)
-  add_test(NAME compile_fail/${name} COMMAND ${Python3_EXECUTABLE}
+  add_test(NAME compile_fail/${name} COMMAND ${python}
     ${CMAKE_SOURCE_DIR}/tests/compile_fail/expect_error.py ${file}
     ${CMAKE_C_COMPILER} -I${CMAKE_SOURCE_DIR}/include)
   set_tests_properties(compile_fail/${name} PROPERTIES TIMEOUT 60 LABELS compile_fail)
