@@ -25,8 +25,10 @@ static struct kio_listener listen_on_port(void)
 struct echo_conn {
     async_fn(void);
     struct kio_tcp_stream conn;
-    struct kio_read read;
-    struct kio_write_all write;
+    union { /* one at a time, so one place for both */
+        struct kio_read read;
+        struct kio_write_all write;
+    };
     char buf[1024];
 };
 

@@ -7,14 +7,10 @@
  * (at which a read stops; see bits_of in epoll.c). Others may give less and have more, so there it is
  * not concluded: pipes, terminals, packets, and Unix sockets, whose reads stop at a passed fd.
  */
-#include "fd.h"
+#include "fd_stream.h"
 
-#include <errno.h>
 #include <netinet/in.h>
-#include <sys/socket.h>
 #include <unistd.h>
-
-typedef ssize_t (*call_fn)(int fd, void *buf, size_t len);
 
 static ssize_t do_read(int fd, void *buf, size_t len)
 {
@@ -26,86 +22,40 @@ static ssize_t do_write(int fd, void *buf, size_t len)
     return write(fd, buf, len);
 }
 
-static ssize_t do_recv(int fd, void *buf, size_t len)
-{
-    return recv(fd, buf, len, 0);
-}
-
-static ssize_t do_send(int fd, void *buf, size_t len)
-{
-    return send(fd, buf, len, MSG_NOSIGNAL);
-}
-
-static inline kio_poll transfer(struct kio_stream *s, unsigned dir, kio_context *cx,
-                                struct kio_waiter_ *waiter, void *buf, size_t len, ssize_t *out,
-                                call_fn call, bool drains)
-{
-    uint32_t tick;
-    int err;
-
-    for (;;) {
-        ssize_t n;
-
-        if (ki_fd_poll(&s->io, dir, waiter, cx, &tick, &err) == KIO_PENDING)
-            return KIO_PENDING;
-        if (err) {
-            *out = err;
-            return KIO_READY;
-        }
-        do {
-            n = call(s->io.fd, buf, len);
-        } while (n < 0 && errno == EINTR);
-        if (n >= 0) {
-            if (drains && n > 0 && (size_t)n < len)
-                ki_ready_drained(s->io.ready, dir, tick);
-            *out = n;
-            return KIO_READY;
-        }
-        if (errno != EAGAIN && errno != EWOULDBLOCK) {
-            *out = -errno;
-            return KIO_READY;
-        }
-        if (ki_fd_blocked(&s->io, dir, tick, &err)) {
-            *out = err;
-            return KIO_READY;
-        }
-    }
-}
-
 static kio_poll fd_read(struct kio_stream *s, kio_context *cx, struct kio_waiter_ *waiter, void *buf,
                         size_t len, ssize_t *out)
 {
-    return transfer(s, KI_READ, cx, waiter, buf, len, out, do_read, false);
+    return ki_fd_transfer(s, KI_READ, cx, waiter, buf, len, out, do_read, false);
 }
 
 static kio_poll fd_write(struct kio_stream *s, kio_context *cx, struct kio_waiter_ *waiter,
                          const void *buf, size_t len, ssize_t *out)
 {
-    return transfer(s, KI_WRITE, cx, waiter, (void *)(uintptr_t)buf, len, out, do_write, false);
+    return ki_fd_transfer(s, KI_WRITE, cx, waiter, (void *)(uintptr_t)buf, len, out, do_write, false);
 }
 
 static kio_poll socket_read(struct kio_stream *s, kio_context *cx, struct kio_waiter_ *waiter,
                             void *buf, size_t len, ssize_t *out)
 {
-    return transfer(s, KI_READ, cx, waiter, buf, len, out, do_recv, false);
+    return ki_fd_transfer(s, KI_READ, cx, waiter, buf, len, out, ki_do_recv, false);
 }
 
 static kio_poll socket_write(struct kio_stream *s, kio_context *cx, struct kio_waiter_ *waiter,
                              const void *buf, size_t len, ssize_t *out)
 {
-    return transfer(s, KI_WRITE, cx, waiter, (void *)(uintptr_t)buf, len, out, do_send, false);
+    return ki_fd_transfer(s, KI_WRITE, cx, waiter, (void *)(uintptr_t)buf, len, out, ki_do_send, false);
 }
 
 static kio_poll tcp_read(struct kio_stream *s, kio_context *cx, struct kio_waiter_ *waiter, void *buf,
                          size_t len, ssize_t *out)
 {
-    return transfer(s, KI_READ, cx, waiter, buf, len, out, do_recv, true);
+    return ki_tcp_read(s, cx, waiter, buf, len, out);
 }
 
 static kio_poll tcp_write(struct kio_stream *s, kio_context *cx, struct kio_waiter_ *waiter,
                           const void *buf, size_t len, ssize_t *out)
 {
-    return transfer(s, KI_WRITE, cx, waiter, (void *)(uintptr_t)buf, len, out, do_send, true);
+    return ki_tcp_write(s, cx, waiter, buf, len, out);
 }
 
 static kio_poll socket_shutdown(struct kio_stream *s, kio_context *cx, struct kio_waiter_ *waiter,

@@ -1,6 +1,7 @@
 /* Reading and writing streams of any type: once, all of it, to the end. */
 #include <kioto/io.h>
 
+#include "fd_stream.h"
 #include "../base/atomic.h"
 #include "../future/guard.h"
 #include "../future/leaf.h"
@@ -34,10 +35,13 @@ static void op_forget(struct kio_io_ *op)
         op->stream->stream_type->forget(op->stream, &op->waiter);
 }
 
+/* TCP by name: what most streams are, and a return after a system call is never predicted. */
 static kio_poll op_read(struct kio_io_ *op, kio_context *cx, size_t at, ssize_t *out)
 {
     const struct kio_stream_type *type = op->stream->stream_type;
 
+    if (type == &ki_tcp_stream_type && op->len)
+        return ki_tcp_read(op->stream, cx, &op->waiter, op->buf + at, op->len - at, out);
     if (type && op->len)
         return type->read(op->stream, cx, &op->waiter, op->buf + at, op->len - at, out);
     *out = type ? 0 : -EBADF;
@@ -48,6 +52,8 @@ static kio_poll op_write(struct kio_io_ *op, kio_context *cx, size_t at, ssize_t
 {
     const struct kio_stream_type *type = op->stream->stream_type;
 
+    if (type == &ki_tcp_stream_type && op->len)
+        return ki_tcp_write(op->stream, cx, &op->waiter, op->buf + at, op->len - at, out);
     if (type && op->len)
         return type->write(op->stream, cx, &op->waiter, op->buf + at, op->len - at, out);
     *out = type ? 0 : -EBADF;

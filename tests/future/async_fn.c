@@ -286,6 +286,89 @@ static void what_lived_in_a_slot_is_dropped_when_it_is_used_again(void **state)
     assert_int_equal(parents_dropped, 2);
 }
 
+/* ---- slots in one place ------------------------------------------------------------------- */
+
+struct turns {
+    async_fn(int);
+    bool *open, *open_other;
+    int first;
+    union {
+        struct gate gate;
+        struct adder adder;
+    } at;
+};
+
+async(turns)
+{
+    async_begin;
+    await(gate(&self->at.gate, self->open, 5));
+    self->first = self->at.gate.out;
+    await(async_call(&self->at.adder, adder, .open = self->open_other, .n = 2));
+    async_return(10 * self->first + self->at.adder.out);
+}
+
+static void slots_that_are_never_live_together_share_a_union(void **state)
+{
+    struct little l;
+    struct turns t = { 0 };
+    bool open = false, open_other = false;
+
+    (void)state;
+    adders_dropped = 0;
+    little_init(&l);
+    async_call(&t, turns, .open = &open, .open_other = &open_other);
+    assert_int_equal(poll_once(&l, &t), KIO_PENDING);
+    open = true;
+    assert_int_equal(poll_once(&l, &t), KIO_PENDING);
+    assert_string_equal(drop_order, "5"); /* the gate's end; its place is the adder's now */
+    open_other = true;
+    assert_int_equal(poll_once(&l, &t), KIO_READY);
+    assert_int_equal(t.out, 53);
+    assert_string_equal(drop_order, "512"); /* each once */
+    assert_int_equal(adders_dropped, 1);
+    assert_int_equal(l.clones, l.drops);
+}
+
+static void who_is_dropped_drops_the_one_that_is_live_in_a_union(void **state)
+{
+    struct little l;
+    struct turns t = { 0 };
+    bool open = false, open_other = false;
+
+    (void)state;
+    adders_dropped = 0;
+    little_init(&l);
+    async_call(&t, turns, .open = &open, .open_other = &open_other);
+    assert_int_equal(poll_once(&l, &t), KIO_PENDING);
+    kio_drop(&t);
+    assert_string_equal(drop_order, "5");
+    async_call(&t, turns, .open = &open, .open_other = &open_other);
+    open = true;
+    assert_int_equal(poll_once(&l, &t), KIO_PENDING);
+    kio_drop(&t);
+    assert_int_equal(adders_dropped, 1);
+    assert_string_equal(drop_order, "551"); /* the gate's end, and the adder's own gate */
+    assert_int_equal(l.clones, l.drops);
+}
+
+static void a_live_one_is_dropped_by_another_that_takes_its_place(void **state)
+{
+    struct little l;
+    struct turns t = { 0 };
+    bool open = false;
+
+    (void)state;
+    adders_dropped = 0;
+    little_init(&l);
+    gate(&t.at.gate, &open, 7);
+    assert_int_equal(poll_once(&l, &t.at.gate), KIO_PENDING);
+    async_call(&t.at.adder, adder, .open = &open, .n = 0);
+    assert_string_equal(drop_order, "7");
+    assert_int_equal(poll_once(&l, &t.at.adder), KIO_READY);
+    assert_int_equal(adders_dropped, 1);
+    assert_int_equal(l.clones, l.drops);
+}
+
 /* ---- nested ------------------------------------------------------------------------------- */
 
 struct deep {
@@ -363,6 +446,9 @@ int main(void)
         T(one_that_never_started_is_destroyed_too),
         T(a_zeroed_slot_is_empty),
         T(what_lived_in_a_slot_is_dropped_when_it_is_used_again),
+        T(slots_that_are_never_live_together_share_a_union),
+        T(who_is_dropped_drops_the_one_that_is_live_in_a_union),
+        T(a_live_one_is_dropped_by_another_that_takes_its_place),
         T(recursion_goes_through_boxes),
         T(a_deep_chain_is_dropped_whole),
         T(wakers_of_nothing_do_nothing),
