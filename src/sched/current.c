@@ -296,7 +296,7 @@ static void run_some(struct ki_current *cur)
     struct ki_task *task;
 
     for (unsigned i = 0; i < KI_TURN_INTERVAL && (task = pop(cur)); i++) {
-        __builtin_prefetch(cur->head, 1); /* woken dozens of tasks ago, so in no near cache; NULL does no harm */
+        __builtin_prefetch(cur->head, 1); /* woken dozens of tasks ago: in no near cache; NULL does no harm */
         run_task(cur, task);
     }
 }
