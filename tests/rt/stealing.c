@@ -119,8 +119,8 @@ static void the_queue_of_a_stuck_worker_is_taken_by_one_that_rests(void **state)
     assert_int_equal(run(storm), 5 * 8 * 2000);
 }
 
-/* What a busy worker runs next stays in its slot for a beat, also when the other one comes for its queue again
- * and again, and rests in between. */
+/* What a busy worker runs next stays in its slot for a beat, also when the other one comes for its queue
+ * again and again, and rests in between. */
 struct next {
     async_fn(void);
     struct kio_rx rx;
