@@ -74,11 +74,16 @@ void ki_biased_lock_slow(struct ki_biased *b);
 /* Its memory goes. */
 void ki_biased_free(struct ki_biased *b);
 
-/* When ki_alone(). */
+/* When ki_alone(). relaxed: as ki_lock; a bias is to who is not here any more. */
+static inline void ki_biased_take_alone(struct ki_biased *b)
+{
+    ki_store_relaxed(&b->word, 1);
+}
+
 static inline void ki_biased_lock_alone(struct ki_biased *b, enum ki_rank rank)
 {
     ki_rank_enter(rank);
-    ki_store_relaxed(&b->word, 1); /* relaxed: as ki_lock; a bias is to who is not here any more */
+    ki_biased_take_alone(b);
 }
 
 /* False: it is held, or biased to another thread. */
@@ -88,7 +93,7 @@ static inline bool ki_biased_take(struct ki_biased *b)
     uint32_t free_word = 0;
 
     if (ki_alone()) {
-        ki_store_relaxed(&b->word, 1); /* relaxed: as ki_lock; a bias is to who is not here any more */
+        ki_biased_take_alone(b);
         return true;
     }
     me = ki_bias_here.slot;

@@ -52,7 +52,7 @@ static inline int64_t ki_clock_bound(struct ki_clock *clock)
 int64_t ki_clock_coarse(void);
 
 /* Whether an instant has come. A far one has not by a look at the coarse time, which the counter is 8 ns
- * dearer than; were that ever as late as KI_CLOCK_FAR_NS, one that has come would be taken for a near one. */
+ * dearer than; were that ever later than KI_CLOCK_FAR_NS, one that has come would be armed, to fire soon. */
 static inline bool ki_clock_has_come(struct ki_clock *clock, int64_t at_ns)
 {
     if (at_ns <= clock->now_ns)

@@ -37,8 +37,7 @@ struct ki_lock {
 
 void ki_lock_slow(struct ki_lock *lock);
 
-/* Times this thread had to wait for a lock, or got one that another had held last, as far as that is known
- * (biased.h). It wraps. */
+/* Times this thread had to wait for a lock. It wraps. */
 extern _Thread_local uint32_t ki_friction;
 
 /* Zeroed at first. Between two looks at something that is held: waits a little, then longer; at most

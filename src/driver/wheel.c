@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+_Static_assert(KI_L0_BITS + KI_LN_LEVELS * KI_LN_BITS > 63 - KI_TICK_SHIFT, "each tick_of() has a level");
+
 /* The first tick at which a deadline is certainly over. */
 static uint64_t tick_of(int64_t deadline_ns)
 {
@@ -91,13 +93,7 @@ static void place(struct ki_wheel *w, struct kio_timer_ *t, size_t turn)
         return;
     }
     n = ((unsigned)(63 - __builtin_clzll(differ)) - KI_L0_BITS) / KI_LN_BITS;
-    if (n >= KI_LN_LEVELS) {
-        /* Beyond the last level's span: the slot just behind the current one is looked at last. */
-        n = KI_LN_LEVELS - 1;
-        i = ((w->tick >> shift_of(n)) - 1) & (KI_LN_SLOTS - 1);
-    } else {
-        i = (tick >> shift_of(n)) & (KI_LN_SLOTS - 1);
-    }
+    i = (tick >> shift_of(n)) & (KI_LN_SLOTS - 1);
     w->busy[n] |= UINT64_C(1) << i;
     link_timer(slot_of_ln(w, n, i), t, turn);
 }

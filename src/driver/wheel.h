@@ -3,7 +3,7 @@
  *
  * Layout: a tick is 2^18 ns (0.26 ms). Level 0 has 256 slots of one tick (67 ms); each further
  * level has 64 slots, a slot as wide as the whole level below: 4.3 s, 4.6 min, 4.9 h, 13 days,
- * 2.3 years, 146 years. Far deadlines wait in the last level and are dealt out again.
+ * 2.3 years, 146 years; the last one's first slots are for the rest of what a deadline can say.
  * A timer lies in the level of the highest bit in which its tick differs from the wheel's.
  *
  * Invariants: a timer in level n differs from `tick` first in that level's bits, and in no slot
@@ -21,7 +21,7 @@
 #define KI_TICK_NS     (INT64_C(1) << KI_TICK_SHIFT)
 #define KI_L0_BITS     8
 #define KI_LN_BITS     6
-#define KI_LN_LEVELS   6
+#define KI_LN_LEVELS   7
 #define KI_L0_SLOTS    (1 << KI_L0_BITS)
 #define KI_LN_SLOTS    (1 << KI_LN_BITS)
 

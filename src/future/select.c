@@ -42,12 +42,6 @@ static inline void let_go(kio_future *arm)
     arm->state = KIO_DONE;
 }
 
-static void link_held(struct kio_select *self, kio_future *arm)
-{
-    arm->prev = 0;
-    kio_adopt_(&self->kio, arm);
-}
-
 /* What it holds becomes its children. */
 static KIO_NOINLINE void link_all(struct kio_select *self)
 {
@@ -55,15 +49,17 @@ static KIO_NOINLINE void link_all(struct kio_select *self)
     for (unsigned i = 0; i < self->arms.count; i++) {
         kio_future *arm = self->arms.at[i];
 
-        if (holds(self, arm) && self->kio.child != arm) /* not the newest by right: it is written twice */
-            link_held(self, arm);
+        if (!holds(self, arm) || self->kio.child == arm) /* the newest by right: it is written twice */
+            continue;
+        arm->prev = 0;
+        kio_adopt_(&self->kio, arm);
     }
 }
 
-/* True: there is one that has ended and keeps what its result refers to; it is a child now. */
+/* True: there are some that have ended and keep what their results refer to; they are its children now. */
 static bool drop_held(struct kio_select *self)
 {
-    kio_future *kept = NULL;
+    bool kept = false;
 
     for (unsigned i = self->arms.count; i-- > 0;) {
         kio_future *arm = self->arms.at[i];
@@ -73,13 +69,13 @@ static bool drop_held(struct kio_select *self)
         if (ki_holds_nothing(arm))
             let_go(arm);
         else if (arm->state == KIO_KEPT)
-            kept = arm; /* the one that was just ready */
+            kept = true; /* the one that was just ready; or somebody else polled it */
         else
             kio_drop_(arm);
     }
     self->holds = false;
     if (kept)
-        link_held(self, kept);
+        link_all(self);
     return kept;
 }
 
@@ -160,7 +156,9 @@ static void select_drop(kio_future *f)
 {
     struct kio_select *self = (struct kio_select *)f;
 
-    if (self->holds && drop_held(self))
+    if (!self->holds || !drop_held(self))
+        return;
+    while (f->child)
         kio_drop_(f->child);
 }
 

@@ -1,5 +1,5 @@
 /*
- * Threads for calls that block: jobs in, threads that grow with the age of the queue.
+ * Threads for calls that block: jobs in, more threads when they end too slowly.
  *
  * A job is owned by the pool from submit until run or cancel is called, exactly one of them, once.
  * Lanes keep kinds of jobs apart: a lane has a limit of threads of its own, so that slow name

@@ -385,6 +385,7 @@ static struct ki_task *sleep_until_woken(struct mworker *w, bool searching, int6
 {
     struct ki_multi *m = w->multi;
     bool sleepless = false;
+    unsigned taken;
     bool may_sleep;
 
     if (m->base.watch)
@@ -400,7 +401,7 @@ static struct ki_task *sleep_until_woken(struct mworker *w, bool searching, int6
     if (may_sleep && ki_load_relaxed(&m->idle.sleepers) < m->count)
         m->base.park->alarm(m->base.park, KI_BEAT_NS);
     ki_fetch_add_relaxed(&m->idle.resting, rest_ns != 0); /* a hint, like the wakes it saves */
-    turn(w, !may_sleep || sleepless ? 0 : rest_ns ? rest_ns : w->sleep_ns);
+    taken = turn(w, !may_sleep || sleepless ? 0 : rest_ns ? rest_ns : w->sleep_ns);
     ki_fetch_sub_relaxed(&m->idle.resting, rest_ns != 0);
     ki_idle_leave(&m->idle);
     w->slept = true;
@@ -408,7 +409,8 @@ static struct ki_task *sleep_until_woken(struct mworker *w, bool searching, int6
         m->base.hooks.on_unpark(m->base.hooks.arg);
     if (m->base.watch)
         ki_watch_awake(m->base.watch, &w->w.watched);
-    return steal_stuck(w);
+    /* The end of a rest is no beat: of those two can come in the same short poll. */
+    return rest_ns && !(taken & KI_TURN_ALARM) ? NULL : steal_stuck(w);
 }
 
 /* How long the worker is to keep away from others' queues. Not while nobody else is awake. */

@@ -168,6 +168,31 @@ static void select_holds_the_winners_result_and_drops_the_losers(void **state)
     assert_int_equal(l.clones, l.drops);
 }
 
+/* Two arms of a select that somebody else polled, before it did. */
+static void select_holds_all_results_that_were_kept_before_its_first_poll(void **state)
+{
+    struct kio_select race = { 0 };
+    struct leaf a, b;
+    struct little l;
+
+    (void)state;
+    little_init(&l);
+    for (int polled = 0; polled < 2; polled++) {
+        kio_select(&race, ready_keeper(&a, 1), ready_keeper(&b, 2));
+        assert_int_equal(poll_once(&l, &a), KIO_READY);
+        assert_int_equal(poll_once(&l, &b), KIO_READY);
+        if (polled) {
+            assert_int_equal(poll_once(&l, &race), KIO_READY);
+            assert_int_equal(race.out, -1);
+            assert_int_equal(a.drops + b.drops, 0);
+        }
+        kio_drop(&race);
+        assert_int_equal(a.drops, 1);
+        assert_int_equal(b.drops, 1);
+    }
+    assert_int_equal(l.clones, l.drops);
+}
+
 /* The body of one answer per turn, as a loop over select takes them. */
 struct looper {
     async_fn(int);
@@ -222,6 +247,7 @@ int main(void)
         cmocka_unit_test(join_all_holds_kept_results),
         cmocka_unit_test(try_join_all_drops_the_live_and_holds_the_kept),
         cmocka_unit_test(select_holds_the_winners_result_and_drops_the_losers),
+        cmocka_unit_test(select_holds_all_results_that_were_kept_before_its_first_poll),
         cmocka_unit_test(a_loop_of_selects_holds_one_result_at_a_time),
     };
 

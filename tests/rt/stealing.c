@@ -119,6 +119,86 @@ static void the_queue_of_a_stuck_worker_is_taken_by_one_that_rests(void **state)
     assert_int_equal(run(storm), 5 * 8 * 2000);
 }
 
+/* What a busy worker runs next stays in its slot for a beat, also when the other one comes for its queue
+ * again and again, and rests in between. */
+struct next {
+    async_fn(void);
+    struct kio_rx rx;
+    struct kio_recv recv;
+    int value;
+};
+
+static void next_drop(struct next *self)
+{
+    kio_rx_drop(&self->rx);
+}
+
+async(next, next_drop)
+{
+    async_begin;
+    for (;;) {
+        await(kio_recv(&self->recv, &self->rx, &self->value));
+        if (!self->recv.out)
+            async_return();
+        ki_fetch_add_seq_cst(&ran, 1);
+    }
+}
+
+struct nothing {
+    async_fn(void);
+};
+
+async(nothing)
+{
+    async_begin;
+    async_return();
+}
+
+struct busy {
+    async_fn(int);
+    struct kio_tx tx;
+    struct kio_send send;
+    struct kio_sleep nap;
+    struct kio_join_handle next;
+    int round, taken;
+};
+
+static void busy_drop(struct busy *self)
+{
+    kio_tx_drop(&self->tx);
+}
+
+async(busy, busy_drop)
+{
+    struct kio_rx rx;
+
+    async_begin;
+    if (kio_mpsc_channel(&self->tx, &rx, sizeof(int), 1))
+        fail();
+    kio_spawn(&self->next, next, .rx = rx);
+    for (self->round = 0; self->round < 12; self->round++) {
+        await(kio_sleep(&self->nap, 2 * KIO_MS)); /* the other one sleeps, or does by and by */
+        ki_store_seq_cst(&ran, 0);
+        await(kio_send(&self->send, &self->tx, &self->round));
+        for (int i = 0; i < 60; i++)
+            kio_spawn(NULL, nothing);
+        for (kio_instant end = kio_now() + 5 * KIO_MS; !ki_load_seq_cst(&ran) && kio_now() < end;)
+            sched_yield();
+        self->taken += ki_load_seq_cst(&ran);
+    }
+    kio_tx_drop(&self->tx);
+    await(&self->next);
+    async_return(self->taken);
+}
+
+static void the_lifo_slot_of_a_busy_worker_is_not_taken_after_a_rest(void **state)
+{
+    (void)state;
+    if (rt_flavor == KIO_CURRENT_THREAD)
+        skip();
+    assert_in_range(run(busy), 0, 5);
+}
+
 /* A timer that was armed by the stuck worker fires on another. */
 struct late {
     async_fn(void);
@@ -252,5 +332,6 @@ static void who_blocks_after_an_event_does_not_keep_the_driver_4730(void **state
 RT_MAIN(RT(the_lifo_slot_of_a_stuck_worker_is_taken_by_another),
         RT(the_queue_of_a_stuck_worker_is_taken_by_another),
         RT(the_queue_of_a_stuck_worker_is_taken_by_one_that_rests),
+        RT(the_lifo_slot_of_a_busy_worker_is_not_taken_after_a_rest),
         RT(a_timer_of_a_stuck_worker_fires_on_another),
         RT(who_blocks_after_an_event_does_not_keep_the_driver_4730))

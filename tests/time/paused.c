@@ -85,6 +85,36 @@ static void timers_fire_in_the_order_of_their_times(void **state)
         assert_int_equal(order[i], i);
 }
 
+struct ages {
+    async_fn(void);
+    kio_instant start;
+    struct kio_sleep longer, nap;
+    int64_t years[3];
+    int i;
+};
+
+#define YEAR (365 * 24 * 3600 * KIO_SEC)
+
+async(ages)
+{
+    async_begin;
+    self->start = kio_now();
+    async_let(kio_sleep(&self->longer, 280 * YEAR));
+    for (self->i = 0; self->i < 3; self->i++) {
+        await(kio_sleep_until(&self->nap, self->start + self->years[self->i] * YEAR));
+        assert_int_equal(kio_now() - self->start, self->years[self->i] * YEAR);
+    }
+    await(&self->longer);
+    assert_int_equal(kio_now() - self->start, 280 * YEAR);
+    async_return();
+}
+
+static void a_sleep_of_centuries_ends_at_its_instant(void **state)
+{
+    (void)state;
+    run(ages, .years = { 140, 150, 279 });
+}
+
 /* ---- reset -------------------------------------------------------------------------------- */
 
 struct resets {
@@ -319,6 +349,7 @@ int main(void)
     const struct CMUnitTest paused[] = {
         P(an_hour_passes_at_once_and_exactly),
         P(timers_fire_in_the_order_of_their_times),
+        P(a_sleep_of_centuries_ends_at_its_instant),
         P(a_sleep_is_reset_while_it_waits_and_after),
         P(missed_ticks_follow_at_once_with_burst),
         P(missed_ticks_move_the_plan_with_delay),
