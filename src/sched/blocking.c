@@ -168,12 +168,13 @@ static void wake_called(ki_atomic(uint32_t) *go)
 }
 
 /* Lock held: jobs are queued, or at the door; somebody must watch. anew: the pace, from now on. *go: whom to
- * wake after the unlock. An error leaves them to those that run. */
+ * wake after the unlock. An error leaves them to those that run. Not once the pool ends: its jobs are
+ * canceled, and who brought one before may come here when nobody waits for threads any more. */
 static int watch_locked(struct lane *lane, bool anew, ki_atomic(uint32_t) **go)
 {
     int err = 0;
 
-    if (lane->sentinel || (!lane->idles && lane->takers >= lane->max))
+    if (lane->sentinel || lane->closing || (!lane->idles && lane->takers >= lane->max))
         return 0;
     if (anew) {
         lane->mark = lane->back;

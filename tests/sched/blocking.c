@@ -232,6 +232,7 @@ static void a_job_is_run_or_canceled_or_refused_when_the_pool_ends(void **state)
         assert_int_equal(ki_blocking_shutdown(pool, -1), 0);
         for (int t = 0; t < 4; t++)
             pthread_join(threads[t], NULL);
+        assert_int_equal(ki_blocking_threads(pool), 0); /* none was started for who came late */
         assert_int_equal(ki_load_relaxed(&ran) + ki_load_relaxed(&canceled) + ki_load_relaxed(&refused),
                          MANY);
         close_pool();
