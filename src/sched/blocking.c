@@ -19,10 +19,9 @@
 
 /* What who comes with a job has to do. */
 enum door {
-    DOOR_NOBODY,  /* start a thread first: none is there */
+    DOOR_SHUT,    /* start a thread first, or go away: none may be there, or the pool ends */
     DOOR_CALL,    /* leave it, and call a thread: those there are may be busy for long */
     DOOR_WATCHED, /* leave it: somebody looks */
-    DOOR_CLOSED,  /* go away */
 };
 
 /* A thread of the pool, on its stack. */
@@ -125,8 +124,8 @@ static bool leave_locked(struct lane *lane)
     enum door door = lock_door(lane);
     bool leaves = !lane->in_first;
 
-    if (leaves && --lane->takers == 0 && door != DOOR_CLOSED)
-        door = DOOR_NOBODY;
+    if (leaves && --lane->takers == 0)
+        door = DOOR_SHUT;
     unlock_door(lane, door);
     return leaves;
 }
@@ -168,12 +167,13 @@ static void wake_called(ki_atomic(uint32_t) *go)
 }
 
 /* Lock held: jobs are queued, or at the door; somebody must watch. anew: the pace, from now on. *go: whom to
- * wake after the unlock. An error leaves them to those that run. */
+ * wake after the unlock. An error leaves them to those that run. Not once the pool ends: its jobs are
+ * canceled, and who brought one before may come here when nobody waits for threads any more. */
 static int watch_locked(struct lane *lane, bool anew, ki_atomic(uint32_t) **go)
 {
     int err = 0;
 
-    if (lane->sentinel || (!lane->idles && lane->takers >= lane->max))
+    if (lane->sentinel || lane->closing || (!lane->idles && lane->takers >= lane->max))
         return 0;
     if (anew) {
         lane->mark = lane->back;
@@ -201,7 +201,7 @@ static int bring_to_thread(struct lane *lane, struct ki_job *job)
 
     if (err)
         return err;
-    (void)lock_door(lane); /* who closes it holds the lock */
+    (void)lock_door(lane); /* who shuts it holds the lock */
     bring_in(lane, job);
     unlock_door(lane, DOOR_WATCHED);
     return 0;
@@ -227,12 +227,10 @@ int ki_blocking_submit(struct ki_blocking *pool, struct ki_job *job, enum ki_lan
     struct lane *lane = &pool->lanes[which];
     enum door door = lock_door(lane);
 
-    if (door == DOOR_CALL || door == DOOR_WATCHED)
+    if (door != DOOR_SHUT)
         bring_in(lane, job);
     unlock_door(lane, door == DOOR_CALL ? DOOR_WATCHED : door);
-    if (door == DOOR_WATCHED)
-        return 0;
-    return door == DOOR_CLOSED ? -ESHUTDOWN : submit_and_call(lane, job, door == DOOR_CALL);
+    return door == DOOR_WATCHED ? 0 : submit_and_call(lane, job, door == DOOR_CALL);
 }
 
 /* ---- the queue ---------------------------------------------------------------------------- */
@@ -308,10 +306,9 @@ static bool end_watch(struct lane *lane, struct member *me)
     return true;
 }
 
-/* Lock held: nothing is queued. False: everybody knows what has ended. */
-static bool tell_over(struct lane *lane)
+/* Lock held: nothing is queued. False: it is written down what has ended. */
+static bool write_over(struct lane *lane)
 {
-    const struct ki_blocking_config *config = &lane->pool->config;
     uint64_t over = lane->back + lane->canceled;
 
     if (ki_load_relaxed(&lane->over) == over) /* written under the lock */
@@ -319,6 +316,16 @@ static bool tell_over(struct lane *lane)
     /* seq_cst: after the wakes that the jobs sent, a clock that finds nothing busy has them; before the looks
      * at the other lanes, and at who waits for this. */
     ki_store_seq_cst(&lane->over, over);
+    return true;
+}
+
+/* Lock held: nothing is queued. False: everybody knows what has ended. */
+static bool tell_over(struct lane *lane)
+{
+    const struct ki_blocking_config *config = &lane->pool->config;
+
+    if (!write_over(lane))
+        return false;
     pthread_mutex_unlock(&lane->lock);
     if (!ki_blocking_busy(lane->pool))
         config->on_quiet(config->arg);
@@ -433,7 +440,8 @@ int ki_blocking_new(struct ki_blocking **out, const struct ki_blocking_config *c
 }
 
 /* As in runtime/drain.c: first all that ended, then all that came; if the sums are equal there was nothing
- * between the two. seq_cst: see tell_over. */
+ * between the two. seq_cst: see write_over; relaxed: the end of a job brings along that it came, and who sees
+ * neither need not know of it. */
 bool ki_blocking_busy(struct ki_blocking *pool)
 {
     uint64_t over = 0, submitted = 0;
@@ -441,7 +449,7 @@ bool ki_blocking_busy(struct ki_blocking *pool)
     for (int i = 0; i < KI_LANE_COUNT; i++)
         over += ki_load_seq_cst(&pool->lanes[i].over);
     for (int i = 0; i < KI_LANE_COUNT; i++)
-        submitted += ki_load_seq_cst(&pool->lanes[i].submitted);
+        submitted += ki_load_relaxed(&pool->lanes[i].submitted);
     return over != submitted;
 }
 
@@ -478,7 +486,7 @@ static void cancel_queued(struct lane *lane)
     pthread_mutex_lock(&lane->lock);
     lane->closing = true;
     (void)lock_door(lane);
-    unlock_door(lane, DOOR_CLOSED);
+    unlock_door(lane, DOOR_SHUT);
     while (lane->idles)
         wake_called(call_locked(lane));
     while (lane->first || look_outside(lane)) {
@@ -490,7 +498,7 @@ static void cancel_queued(struct lane *lane)
         pthread_mutex_lock(&lane->lock);
         lane->canceled++;
     }
-    ki_store_seq_cst(&lane->over, lane->back + lane->canceled); /* as tell_over */
+    (void)write_over(lane);
     pthread_mutex_unlock(&lane->lock);
 }
 

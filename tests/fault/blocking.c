@@ -1,8 +1,8 @@
 /* The blocking pool and name lookup, with every call failing once; threads that cannot be had. */
 #include "support/faults.h"
+#include "support/pool.h"
 
 #include "base/lock.h"
-#include "sched/blocking.h"
 
 #include <grp.h>
 #include <pthread.h>
@@ -140,14 +140,7 @@ static void open_pool(unsigned max, int64_t keep_alive_ns)
     ki_store_relaxed(&did_run, 0);
     ki_store_relaxed(&did_cancel, 0);
     jobs[0] = jobs[1] = (struct ki_job){ .run = run_it, .cancel = cancel_it };
-    assert_int_equal(ki_blocking_new(&pool, &(struct ki_blocking_config){
-                                                .max_threads = max,
-                                                .keep_alive_ns = keep_alive_ns,
-                                                .name = "pool",
-                                                .on_thread = on_thread,
-                                                .on_quiet = on_quiet,
-                                            }),
-                     0);
+    pool = pool_new(max, keep_alive_ns, on_thread, on_quiet);
 }
 
 static void close_pool(void)

@@ -1,8 +1,7 @@
 /* The blocking pool by itself: who runs a job, in which order, what is known. src/sched/blocking.c */
-#include "support/rt.h"
+#include "support/pool.h"
 
 #include "base/lock.h"
-#include "sched/blocking.h"
 
 #include <pthread.h>
 #include <unistd.h>
@@ -71,14 +70,7 @@ static void open_pool_for(unsigned max, int64_t keep_alive_ns)
     ki_store_relaxed(&canceled, 0);
     for (int i = 0; i < MANY; i++)
         jobs[i] = (struct counted){ .job = { .run = run_counted, .cancel = cancel_counted }, .order = -1 };
-    assert_int_equal(ki_blocking_new(&pool, &(struct ki_blocking_config){
-                                                .max_threads = max,
-                                                .keep_alive_ns = keep_alive_ns,
-                                                .name = "pool",
-                                                .on_thread = on_thread,
-                                                .on_quiet = on_quiet,
-                                            }),
-                     0);
+    pool = pool_new(max, keep_alive_ns, on_thread, on_quiet);
 }
 
 static void open_pool(unsigned max)
@@ -240,6 +232,7 @@ static void a_job_is_run_or_canceled_or_refused_when_the_pool_ends(void **state)
         assert_int_equal(ki_blocking_shutdown(pool, -1), 0);
         for (int t = 0; t < 4; t++)
             pthread_join(threads[t], NULL);
+        assert_int_equal(ki_blocking_threads(pool), 0); /* none was started for who came late */
         assert_int_equal(ki_load_relaxed(&ran) + ki_load_relaxed(&canceled) + ki_load_relaxed(&refused),
                          MANY);
         close_pool();
