@@ -35,7 +35,7 @@ struct lane {
     struct ki_blocking *pool;
     pthread_mutex_t lock;
     pthread_cond_t quiet;        /* shutdown waits here: no thread is left */
-    struct ki_job *first, *last; /* the queue; last is garbage while first is NULL */
+    struct ki_job *first;        /* the queue */
     struct ki_list idle;         /* threads that wait for a job, called in turn */
     struct member *dozing;       /* the sentinel between two looks */
     unsigned max;
@@ -58,7 +58,7 @@ struct lane {
      * its own, and one that two cores touch in turn costs more than a short job. */
     KI_CACHE_ALIGNED struct ki_lock door_lock;
     enum door door;
-    struct ki_job *in_first, *in_last; /* as first and last */
+    struct ki_job *in_first, *in_last; /* what came; in_last is garbage while in_first is NULL */
     ki_atomic(uint64_t) submitted;     /* ever */
 };
 
@@ -102,7 +102,6 @@ static bool look_outside(struct lane *lane)
     enum door door = lock_door(lane);
 
     lane->first = lane->in_first;
-    lane->last = lane->in_last;
     lane->in_first = NULL;
     if (!lane->first && !lane->sentinel && door == DOOR_WATCHED)
         door = DOOR_CALL;
