@@ -29,7 +29,8 @@ struct pipe_of {
     struct numbered jobs[3];
     struct any_iter *top;
     bool unordered, ended;
-    int64_t last;
+    int64_t last;   /* given by top */
+    int64_t peeked; /* seen last by a peek, before what stands on the peekable changed it */
 };
 
 extern struct kio_stream ends[2];

@@ -132,8 +132,12 @@ static void peek_ready(struct slot *s)
     struct kio_iter_peek *f = FUTURE(s, kio_iter_peek);
 
     must(f->out == 0 || f->out == -ETIMEDOUT || f->out == 1);
-    if (f->out == 1)
-        must(iterators->unordered || *(int64_t *)f->item > iterators->last);
+    if (f->out != 1 || iterators->unordered)
+        return;
+    must(*(int64_t *)f->item >= iterators->peeked);
+    iterators->peeked = *(int64_t *)f->item;
+    if (iterators->top == (struct any_iter *)&iterators->peekable)
+        must(iterators->peeked > iterators->last);
 }
 
 static const struct kind peek_kind = {
