@@ -280,7 +280,7 @@ void ki_ready_event(uint64_t token, unsigned bits)
             reader = take_waiter(&r->readers);
         if (dirs & KI_WRITE)
             writer = take_waiter(&r->writers);
-        more = r->shared;
+        more = r->shared; /* otherwise one waits for a direction at most: two_wait */
     }
     ki_unlock(&r->lock, KI_RANK_IO);
     kio_waker_wake(reader);

@@ -52,9 +52,9 @@ KIO_MUST_USE int ki_ready_open(struct ki_ready **out, struct ki_poller *poller, 
  * list any more. */
 void ki_ready_close(struct ki_ready *r);
 
-/* The future is dropped or ready: it waits no longer. */
 void ki_ready_forget_slow(struct ki_ready *r, struct kio_waiter_ *waiter);
 
+/* The future is dropped or ready: it waits no longer. */
 static inline void ki_ready_forget(struct ki_ready *r, struct kio_waiter_ *waiter)
 {
     /* In a list exactly as long as it has a waker; an event takes the waker last. acquire: pairs

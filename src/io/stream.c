@@ -35,7 +35,7 @@ static void op_forget(struct kio_io_ *op)
         op->stream->stream_type->forget(op->stream, &op->waiter);
 }
 
-/* TCP by name: what most streams are, and a return after a system call is never predicted. */
+/* TCP by name: what most streams are, and each return after a system call is dear (docs/design/io.md). */
 static kio_poll op_read(struct kio_io_ *op, kio_context *cx, size_t at, ssize_t *out)
 {
     const struct kio_stream_type *type = op->stream->stream_type;
