@@ -160,7 +160,7 @@ struct busy {
     struct kio_send send;
     struct kio_sleep nap;
     struct kio_join_handle next;
-    int round, taken;
+    int round, rounds, taken;
 };
 
 static void busy_drop(struct busy *self)
@@ -176,14 +176,18 @@ async(busy, busy_drop)
     if (kio_mpsc_channel(&self->tx, &rx, sizeof(int), 1))
         fail();
     kio_spawn(&self->next, next, .rx = rx);
-    for (self->round = 0; self->round < 12; self->round++) {
+    for (self->round = 0; self->round < 200 && self->rounds < 12; self->round++) {
         await(kio_sleep(&self->nap, 2 * KIO_MS)); /* the other one sleeps, or does by and by */
         ki_store_seq_cst(&ran, 0);
         await(kio_send(&self->send, &self->tx, &self->round));
+        kio_instant begun = kio_now();
         for (int i = 0; i < 60; i++)
             kio_spawn(NULL, nothing);
-        for (kio_instant end = kio_now() + 5 * KIO_MS; !ki_load_seq_cst(&ran) && kio_now() < end;)
+        while (!ki_load_seq_cst(&ran) && kio_now() < begun + 5 * KIO_MS)
             sched_yield();
+        if (kio_now() > begun + 8 * KIO_MS)
+            continue; /* it had no processor for so long that it was stuck indeed */
+        self->rounds++;
         self->taken += ki_load_seq_cst(&ran);
     }
     kio_tx_drop(&self->tx);
