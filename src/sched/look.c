@@ -86,7 +86,7 @@ static void visit_live(struct look *look, struct ki_task *task, uint32_t was)
         seen.walkable = ki_here.root == ki_task_future(task);
     } else {
         /* relaxed: only whether a foreign wake is under way; what it brings is not read */
-        bool woken = (was & KI_TASK_NOTIFIED) || ki_load_relaxed(&task->inbox);
+        bool woken = (was & KI_TASK_NOTIFIED) || (ki_load_relaxed(&task->inbox) & KI_INBOX_IN);
 
         seen.is = woken ? KI_IS_QUEUED : KI_IS_IDLE;
         seen.walkable = true;
@@ -164,7 +164,7 @@ bool ki_look_unmoved(struct ki_task *task, uint64_t id)
     uint32_t state = ki_load_relaxed(&task->state);
 
     return ki_task_id(task) == id && (state & KI_TASK_SEEN) && !(state & KI_TASK_NOTIFIED) &&
-           !ki_load_relaxed(&task->inbox);
+           !(ki_load_relaxed(&task->inbox) & KI_INBOX_IN);
 }
 
 void ki_look_wait(struct ki_task *task)
