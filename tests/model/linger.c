@@ -138,7 +138,15 @@ static void wake_and_work_as_1(void)
     run_what_comes(1);
 }
 
-/* What lingered is taken out by the one that steps aside, or retires. */
+/* It lingers when the wake comes. */
+static void wake_inside_and_work_as_1(void)
+{
+    mc_wait(&inside);
+    wake_task();
+    run_what_comes(1);
+}
+
+/* What lingered is taken out by the one that steps aside. */
 static void *nothing(void *arg)
 {
     MC_ASSERT(!ki_lifo_has(&m->workers[0].linger));
@@ -170,6 +178,49 @@ static void wake_and_free(void)
     mc_wait(&inside);
     free_stuck();
     run_what_comes(1);
+}
+
+/* What was to run next is stolen before the worker looks. It ends its work instead of a sleep. */
+static unsigned no_sleep(struct ki_park *self, void *local, int64_t max_ns)
+{
+    (void)self, (void)local;
+    if (max_ns) {
+        MC_ASSERT(!m->workers[0].lingers);
+        ki_store_relaxed(&m->ending, 1);
+    }
+    return 0;
+}
+
+static struct ki_park no_park = { no_sleep, park_unpark, park_alarm };
+
+static void begin_to_sleep(void)
+{
+    begin();
+    m->base.park = &no_park;
+}
+
+static void work_as_0(void)
+{
+    ki_worker_here = &m->workers[0].w;
+    ki_mworker_work(&m->workers[0]);
+    ki_worker_here = NULL;
+}
+
+static void take_next_as_1(void)
+{
+    struct mworker *w = &m->workers[1];
+    struct ki_task *t;
+
+    ki_worker_here = &w->w;
+    if ((t = ki_lifo_steal(&m->workers[0].lifo)))
+        run_task(w, t);
+    ki_worker_here = NULL;
+}
+
+static void end_asleep(void)
+{
+    wake_task();
+    all_is_over();
 }
 
 /* ---- a dump -------------------------------------------------------------------------------------- */
@@ -274,6 +325,8 @@ static const struct mc_test tests[] = {
     { "both_wake_it", begin_there_and_back, { run_as_0, wake_task }, all_is_over },
     { "beat", begin_there_and_back, { set_and_run_as_0, beat_as_1 }, all_is_over },
     { "long_poll", begin_blocking, { run_as_0, wake_and_work_as_1 }, all_is_over },
+    { "wake_in_a_long_poll", begin_blocking, { run_as_0, wake_inside_and_work_as_1 }, all_is_over },
+    { "sleep", begin_to_sleep, { work_as_0, take_next_as_1 }, end_asleep },
     { "long_poll_seen_by_the_watchdog", begin_blocking, { run_as_0, wake_and_free }, all_is_over },
     { "steps_aside", begin_aside, { run_as_0, wake_task }, all_is_over },
     { "dump_by_its_worker", begin_looking, { run_as_0 } },
