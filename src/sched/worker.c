@@ -217,21 +217,22 @@ void ki_multi_steps_aside(struct mworker *w)
 
 /* ---- a task that lingers ------------------------------------------------------------------
  *
- * Two tasks of one worker that talk to each other wake each other in every poll: one locked instruction makes a
- * task idle, another one NOTIFIED again, and no other thread ever looks. So as long as the LIFO slot has the next
- * task, the one just polled stays NOTIFIED, and lingers. If the next poll wakes it, it is queued as it is; if not, it is
- * made idle behind that poll, and the worker does without for a while: it was worth nothing.
+ * Two tasks of one worker that talk to each other wake each other in every poll: one locked instruction makes
+ * a task idle, another one NOTIFIED again, and no other thread ever looks. So as long as the LIFO slot has the
+ * next task, the one just polled stays NOTIFIED, and lingers. If the next poll wakes it, it is queued as it is;
+ * if not, it is made idle behind that poll, and the worker does without for a while: it was of no use.
  *
- * A wake by another thread finds NOTIFIED and sets AGAIN, as during a poll, and whoever makes the task idle finds
- * that and queues it. That may be late, as it waits for the end of another task's poll. So the waker looks where
- * the task lingers; if that poll does not end within some microseconds it takes the task from there, and makes it
- * idle itself. `linger` is a slot as lifo.h's is: the owner pays nothing for thieves. The waker may miss a task
- * that begins to linger just then; that one is taken at a beat, like what is in the LIFO slot.
+ * A wake by another thread finds NOTIFIED and sets AGAIN, as during a poll, and whoever makes the task idle
+ * finds that and queues it. That may be late, as it waits for the end of another task's poll. So the waker looks
+ * where the task lingers; if that poll does not end within some microseconds it takes the task from there, and
+ * makes it idle itself. `linger` is a slot as lifo.h's is: the owner pays nothing for thieves. The waker may
+ * miss a task that begins to linger just then; that one is taken at a beat, like what is in the LIFO slot.
  *
  * A dump, for which a task is idle or queued, takes all that linger first (ki_multi_look), and while one is made
- * none does.  worker: store linger; light barrier; load looks    dump: looks + 1; heavy barrier; load linger
+ * none does.   worker: store linger; light barrier; load looks   dump: looks + 1; heavy barrier; load linger
  *
- * Round trips of two tasks on one worker: a request by oneshot 74 ns -> 54, over two channels 63 -> 59. */
+ * Two tasks on one worker: a request by oneshot 74 ns -> 53, a round trip over two channels 63 -> 58.
+ */
 
 /* Looks at one that lingers before its waker takes it: about 2 us. */
 #ifndef KI_LINGER_LOOKS /* none when a model checker explores it */
@@ -244,8 +245,8 @@ void ki_multi_steps_aside(struct mworker *w)
 /* Waits, behind its poll. */
 static inline bool may_linger(struct mworker *w, struct ki_task *task)
 {
-    /* relaxed: where there are no barriers looks is never 0, and see linger for dumps; of state any bit more is
-     * dealt with where the task is made idle */
+    /* relaxed: looks is never 0 where there are no barriers, and linger() looks again; what comes to state
+     * later is found where the task is made idle */
     return ki_lifo_has(&w->lifo) && !ki_load_relaxed(&w->multi->looks) &&
            ki_load_relaxed(&task->state) == (KI_TASK_LIVE | KI_TASK_NOTIFIED) &&
            (kio_likely_(!w->linger_skip) || !w->linger_skip--);
@@ -284,11 +285,19 @@ void ki_mworker_settle(struct mworker *w)
         settle_lingering(w);
 }
 
-void ki_multi_free_lingering(struct mworker *w)
+/* By another thread: the task if it was woken meanwhile, or NULL. */
+static struct ki_task *steal_lingering(struct mworker *w)
 {
     struct ki_task *task = ki_lifo_steal(&w->linger);
 
-    if (task && !task_to_idle(task))
+    return task && !task_to_idle(task) ? task : NULL;
+}
+
+void ki_multi_free_lingering(struct mworker *w)
+{
+    struct ki_task *task = steal_lingering(w);
+
+    if (task)
         push_foreign(w->multi, task);
 }
 
@@ -414,9 +423,7 @@ static struct ki_task *take_stuck(struct mworker *w, struct mworker *victim)
     struct ki_task *task;
 
     victim->polls_seen = polls;
-    if (stuck)
-        ki_multi_free_lingering(victim);
-    if (!stuck || !(task = ki_lifo_steal(&victim->lifo)))
+    if (!stuck || !((task = ki_lifo_steal(&victim->lifo)) || (task = steal_lingering(victim))))
         return NULL;
     ki_count(&w->w.steals);
     ki_count(&w->w.stolen);

@@ -1,7 +1,7 @@
 /*
- * A task that waits stays NOTIFIED while its worker polls what it has just woken (sched/worker.c): beside
- * that worker others wake it, a beat comes, and a dump. No wake is lost, no task is in two queues or polled by two,
- * it does not wait for a poll that takes long, and for a dump it is idle.
+ * A task that waits stays NOTIFIED while its worker polls what it has just woken (sched/worker.c): others
+ * wake it, a beat comes, or a dump. No wake is lost, no task is in two queues or polled by two, it does not
+ * wait for a poll that takes long, and for a dump it is idle.
  *
  * Sources: src/sched/queue.c src/sched/lifo.c src/sched/sched.c src/sched/look.c src/sched/watch.c
  * Sources: src/sched/spare.c

@@ -204,7 +204,7 @@ static void the_lifo_slot_of_a_busy_worker_is_not_taken_after_a_rest(void **stat
     assert_in_range(run(busy), 0, 5);
 }
 
-/* A task that has just woken the one which then blocks, and waits, goes on elsewhere when a thread wakes it. */
+/* A task that waits, and has just woken one that blocks, goes on elsewhere when a thread wakes it. */
 struct blocks_when_told {
     async_fn(void);
     struct kio_rx rx;
