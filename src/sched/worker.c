@@ -229,7 +229,7 @@ void ki_multi_steps_aside(struct mworker *w)
  * miss a task that begins to linger just then; that one is taken at a beat, like what is in the LIFO slot.
  *
  * A dump, for which a task is idle or queued, takes all that linger first (ki_multi_look), and while one is
- * made none does.   worker: store linger; light barrier; load looks   dump: looks + 1; heavy barrier; load linger
+ * made none does.   worker: store linger; light; load looks     dump: looks + 1; heavy barrier; load linger
  *
  * Two tasks on one worker: a request by oneshot 74 ns -> 53, a round trip over two channels 63 -> 58.
  */
