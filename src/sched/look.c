@@ -26,6 +26,9 @@
  * run.self a dump takes the task for running, which does no harm. A worker that steps aside sets RUNNING
  * first. Without barriers (base/barrier.h) `looks` is never 0.
  *
+ * What lingers (worker.c) is NOTIFIED, and for a dump idle: so it takes all that do before it begins, and while
+ * it is made none does.
+ *
  * And: the dump holds an idle task, a waker queues it and a worker takes it. The worker's
  * exchange removes HELD; it then waits for the lock, so the dump's release, which clears a bit that
  * is gone already, still comes before the poll, and so before any next life of the slot.
@@ -86,7 +89,7 @@ static void visit_live(struct look *look, struct ki_task *task, uint32_t was)
         seen.walkable = ki_here.root == ki_task_future(task);
     } else {
         /* relaxed: only whether a foreign wake is under way; what it brings is not read */
-        bool woken = (was & KI_TASK_NOTIFIED) || ki_load_relaxed(&task->inbox);
+        bool woken = (was & KI_TASK_NOTIFIED) || (ki_load_relaxed(&task->inbox) & KI_INBOX_IN);
 
         seen.is = woken ? KI_IS_QUEUED : KI_IS_IDLE;
         seen.walkable = true;
@@ -164,7 +167,7 @@ bool ki_look_unmoved(struct ki_task *task, uint64_t id)
     uint32_t state = ki_load_relaxed(&task->state);
 
     return ki_task_id(task) == id && (state & KI_TASK_SEEN) && !(state & KI_TASK_NOTIFIED) &&
-           !ki_load_relaxed(&task->inbox);
+           !(ki_load_relaxed(&task->inbox) & KI_INBOX_IN);
 }
 
 void ki_look_wait(struct ki_task *task)

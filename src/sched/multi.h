@@ -28,6 +28,9 @@ struct mworker {
     int64_t sleep_ns; /* at most; negative: until woken */
     struct ki_worth worth; /* of what it stole */
     struct ki_lifo lifo;
+    struct ki_task *lingers; /* what the owner put in linger and did not take back; NULL: nothing */
+    unsigned linger_skip;    /* so often it puts nothing there */
+    struct ki_lifo linger;   /* the task polled last, when it waits: see worker.c */
     uint64_t polls_seen; /* what who beat last saw in w.polls; under ki_multi.beat */
     struct ki_queue queue;
     /* of spares */
@@ -71,6 +74,18 @@ static inline struct mworker *mworker_of(struct ki_worker *w)
 #define each_spare(s, m)                                                                           \
     for (struct mworker *s = ki_load_acquire(&(m)->spares); s; s = s->older)
 
+/* NULL: there is none with this index. */
+static inline struct mworker *worker_at(struct ki_multi *m, unsigned index)
+{
+    if (index < m->count)
+        return &m->workers[index];
+    each_spare(s, m) {
+        if (s->index == index)
+            return s;
+    }
+    return NULL;
+}
+
 static inline void notify(struct ki_multi *m, bool strict)
 {
     ki_idle_notify(&m->idle, m->base.park, strict);
@@ -99,6 +114,11 @@ void ki_mworker_end(struct mworker *w);
 void ki_mworker_work(struct mworker *w);
 /* It is counted in `running` no more; the last one drops every task. */
 void ki_mworker_leave(struct mworker *w);
+
+/* The owner's: nothing lingers any more. */
+void ki_mworker_settle(struct mworker *w);
+/* Anybody's, who is in the gate. */
+void ki_multi_free_lingering(struct mworker *w);
 
 /* In a poll, for which a dump will not find run.self from now on. */
 void ki_multi_steps_aside(struct mworker *w);

@@ -45,6 +45,7 @@ static void hand_on(struct mworker *w)
 {
     struct ki_task *task;
 
+    ki_mworker_settle(w);
     while ((task = ki_lifo_take(&w->lifo)) || (task = ki_queue_pop(&w->queue)))
         push_foreign(w->multi, task);
     notify(w->multi, true);
@@ -172,6 +173,7 @@ void ki_multi_free_next(struct ki_worker *stuck)
 {
     struct mworker *w = mworker_of(stuck);
 
+    ki_multi_free_lingering(w);
     free_next(w->multi, ki_lifo_steal(&w->lifo));
 }
 
@@ -183,6 +185,7 @@ void *ki_multi_step_aside(struct ki_worker *base, void *(*fn)(void *), void *arg
     void *out;
 
     (void)ki_multi_stand_in(base->sched);
+    ki_mworker_settle(w);
     free_next(w->multi, ki_lifo_take(&w->lifo));
     ki_multi_steps_aside(w);
     /* The watchdog leaves it alone. release: as in task_to_running */

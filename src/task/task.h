@@ -8,6 +8,7 @@
  *   state      LIVE, NOTIFIED, RUNNING: see below
  *   inbox      current_thread: link of the list of wakes from other threads, the number of a slot
  *              (arena.h) in four bytes; KI_INBOX_IN: is in it
+ *              multi_thread: 1 + the index of the worker at which it lingered last; 0: at none
  *   join       0, the waker of who awaits the handle, or KI_JOIN_...: see below
  *   next       link of whichever run queue or free list holds the task: it is in one at most. The
  *              frame's `next`, which is not looked at as long as its `prev` is even
@@ -16,7 +17,7 @@
  * state, who sets and clears:
  *   LIVE      there is a future to poll. Set by the spawner, cleared by who ends the task.
  *   NOTIFIED  will be polled: in a queue, or (with RUNNING) will be put there after this poll.
- *             multi_thread: in a queue or polled
+ *             multi_thread: in a queue, or polled, or lingers (sched/worker.c)
  *   AGAIN     multi_thread: woken while it was NOTIFIED; cleared by the next poll, which is enough, or
  *             when it was set during a poll: queue it again
  *   RUNNING   a worker polls it. multi_thread: only while a dump is made or where somebody meddled;
@@ -31,6 +32,7 @@
  *              cas                   takes AGAIN, HELD and SEEN away, and sets RUNNING
  *   to_idle    cas                   NOTIFIED -> idle; AGAIN -> NOTIFIED: queue it again
  *   yielded    nothing               it is NOTIFIED: queue it again
+ *   lingers    nothing               it is NOTIFIED: to_idle comes later, or a wake by its worker first
  *   to_over    exchange              -> 0
  *   hold       cas, fetch_and        HELD on and off, by a dump: see sched/look.c
  * Those that write are acq_rel: each pairs with the next one on the same word, so what one poll (and each

@@ -9,6 +9,7 @@
  * Sources: tests/model/checker/sched_doors.c
  * Defines: -DKI_CHUNK_SIZE=1024 -DKI_SLOT_MAX=200 -DKI_SEARCH_ROUNDS=1 -DKI_SEARCH_PAUSES=0
  * Defines: -DKI_TURN_INTERVAL=4 -DKI_QUEUE_MIN=4u -DKI_QUEUE_MAX=8u -DKI_QUEUE_STEAL=2u
+ * Defines: -DKI_LINGER_LOOKS=0
  */
 #include "sched/worker.c"
 

@@ -40,6 +40,16 @@ void ki_mworker_end(struct mworker *w)
     (void)w;
 }
 
+void ki_mworker_settle(struct mworker *w)
+{
+    (void)w;
+}
+
+void ki_multi_free_lingering(struct mworker *w)
+{
+    (void)w;
+}
+
 void ki_multi_steps_aside(struct mworker *w)
 {
     (void)w;

@@ -10,6 +10,7 @@
  * Sources: tests/model/checker/sched_doors.c
  * Defines: -DKI_CHUNK_SIZE=1024 -DKI_SLOT_MAX=300 -DKI_SEARCH_ROUNDS=1 -DKI_SEARCH_PAUSES=0
  * Defines: -DKI_TURN_INTERVAL=2 -DKI_QUEUE_MIN=4u -DKI_QUEUE_MAX=8u -DKI_QUEUE_STEAL=2u
+ * Defines: -DKI_LINGER_LOOKS=0
  */
 #include "checker/mc.h"
 
@@ -175,6 +176,12 @@ static void step_aside(void)
     ki_multi_step_aside(&m->workers[0].w, nothing, NULL);
 }
 
+static void begin_no_task(void)
+{
+    begin_with(2);
+    m->config.spares = 1;
+}
+
 /* A task that blocks, and another one. */
 static void begin_spare(void)
 {
@@ -209,6 +216,19 @@ static void begin_spare_with_three(void)
     spawn_on(0, 0);
 }
 
+/* One of its tasks waits, and lingers while the one that it woke is to run next. */
+static void begin_spare_with_two_that_talk(void)
+{
+    begin_no_task();
+    third = waiting(2);
+    ki_store_relaxed(&flags[1], 1);
+    task = spawn_on(0, 0);
+    probe_of(task)->does = step_aside;
+    MC_ASSERT(ki_queue_pop(&m->workers[0].queue) == task);
+    other = spawn_on(0, 1);
+    probe_of(other)->wakes[0] = third;
+}
+
 /* Looks once. */
 static void steal_as_1(void)
 {
@@ -219,12 +239,6 @@ static void steal_as_1(void)
     if ((t = steal(w)))
         run_task(w, t);
     ki_worker_here = NULL;
-}
-
-static void begin_no_task(void)
-{
-    begin_with(2);
-    m->config.spares = 1;
 }
 
 /* A dump meets who steps aside: the frame is still the poll's. It may hold the task polled before. */
@@ -282,6 +296,7 @@ static void retired(unsigned tasks)
     MC_ASSERT(!ki_multi_spares(&m->base));
     MC_ASSERT(ki_load_relaxed(&m->running) == 3);
     MC_ASSERT(m->spare_free && !m->spare_free->free);
+    MC_ASSERT(!m->spare_free->lingers && !ki_lifo_has(&m->spare_free->linger));
     nothing_queued();
 }
 
@@ -296,6 +311,12 @@ static void spare_has_retired_from_three(void)
 
     retired(4);
     mc_outcome(handed_on);
+}
+
+static void spare_has_retired_from_two_that_talk(void)
+{
+    wake_by(other, 0);
+    retired(3);
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */
@@ -449,6 +470,8 @@ static const struct mc_test tests[] = {
       .at_rest = spare_has_retired, .done = some_were_taken },
     { "spare_retires_with_a_queue", begin_spare_with_three, { block_and_go_on, pool_thread },
       .at_rest = spare_has_retired_from_three, .done = some_were_taken },
+    { "spare_retires_and_one_lingers", begin_spare_with_two_that_talk, { block_and_go_on, pool_thread },
+      .at_rest = spare_has_retired_from_two_that_talk },
     { "spare_beside_a_thief", begin_spare, { block_and_go_on, pool_thread, steal_as_1 },
       .at_rest = spare_has_retired, .done = some_were_taken },
     { "two_leave", begin_to_end, { poll_and_leave, leave }, end_left },

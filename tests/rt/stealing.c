@@ -1,6 +1,7 @@
 /* A worker that blocks strands nothing: SEMANTICS.md, Fairness; docs/design/scheduler.md. */
 #include "support/rt.h"
 
+#include <pthread.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -203,6 +204,84 @@ static void the_lifo_slot_of_a_busy_worker_is_not_taken_after_a_rest(void **stat
     assert_in_range(run(busy), 0, 5);
 }
 
+/* A task that waits, and has just woken one that blocks, goes on elsewhere when a thread wakes it. */
+struct blocks_when_told {
+    async_fn(void);
+    struct kio_rx rx;
+    struct kio_recv recv;
+    int value;
+};
+
+static void blocks_when_told_drop(struct blocks_when_told *self)
+{
+    kio_rx_drop(&self->rx);
+}
+
+static ki_atomic(int) inside;
+
+async(blocks_when_told, blocks_when_told_drop)
+{
+    async_begin;
+    await(kio_recv(&self->recv, &self->rx, &self->value));
+    ki_store_seq_cst(&inside, 1);
+    while (!ki_load_seq_cst(&ran))
+        sched_yield();
+    async_return();
+}
+
+static void *notify_once_inside(void *notify)
+{
+    while (!ki_load_seq_cst(&inside))
+        sched_yield();
+    kio_notify_one(notify);
+    return NULL;
+}
+
+struct tells {
+    async_fn(int);
+    struct kio_notify notify;
+    struct kio_tx tx;
+    struct kio_send send;
+    struct kio_notified notified;
+    struct kio_sleep nap;
+    struct kio_join_handle blocked;
+    pthread_t thread;
+    int value;
+};
+
+static void tells_drop(struct tells *self)
+{
+    kio_tx_drop(&self->tx);
+}
+
+async(tells, tells_drop)
+{
+    struct kio_rx rx;
+
+    async_begin;
+    ki_store_seq_cst(&ran, 0);
+    ki_store_seq_cst(&inside, 0);
+    assert_int_equal(kio_mpsc_channel(&self->tx, &rx, sizeof(int), 1), 0);
+    kio_spawn(&self->blocked, blocks_when_told, .rx = rx);
+    assert_int_equal(pthread_create(&self->thread, NULL, notify_once_inside, &self->notify), 0);
+    await(kio_sleep(&self->nap, 5 * KIO_MS)); /* it waits */
+    await(kio_send(&self->send, &self->tx, &self->value));
+    await(kio_notified(&self->notified, &self->notify));
+    ki_fetch_add_seq_cst(&ran, 1);
+    await(&self->blocked);
+    pthread_join(self->thread, NULL);
+    async_return(ki_load_seq_cst(&ran));
+}
+
+static void who_waits_beside_a_stuck_task_goes_on_when_a_thread_wakes_it(void **state)
+{
+    (void)state;
+    if (rt_flavor == KIO_CURRENT_THREAD)
+        skip();
+    for (int i = 0; i < amount(20); i++)
+        assert_int_equal(run(tells), 1);
+}
+
 /* A timer that was armed by the stuck worker fires on another. */
 struct late {
     async_fn(void);
@@ -337,5 +416,6 @@ RT_MAIN(RT(the_lifo_slot_of_a_stuck_worker_is_taken_by_another),
         RT(the_queue_of_a_stuck_worker_is_taken_by_another),
         RT(the_queue_of_a_stuck_worker_is_taken_by_one_that_rests),
         RT(the_lifo_slot_of_a_busy_worker_is_not_taken_after_a_rest),
+        RT(who_waits_beside_a_stuck_task_goes_on_when_a_thread_wakes_it),
         RT(a_timer_of_a_stuck_worker_fires_on_another),
         RT(who_blocks_after_an_event_does_not_keep_the_driver_4730))
