@@ -26,8 +26,8 @@
  * run.self a dump takes the task for running, which does no harm. A worker that steps aside sets RUNNING
  * first. Without barriers (base/barrier.h) `looks` is never 0.
  *
- * What lingers (worker.c) is NOTIFIED, and for a dump idle: so it takes all that do before it begins, and while
- * it is made none does.
+ * What lingers (worker.c) is NOTIFIED, and for a dump idle: so it takes all that do before it begins, and
+ * while it is made none does.
  *
  * And: the dump holds an idle task, a waker queues it and a worker takes it. The worker's
  * exchange removes HELD; it then waits for the lock, so the dump's release, which clears a bit that

@@ -217,16 +217,18 @@ void ki_multi_steps_aside(struct mworker *w)
 
 /* ---- a task that lingers ------------------------------------------------------------------
  *
- * Two tasks of one worker that talk to each other wake each other in every poll: one locked instruction makes
- * a task idle, another one NOTIFIED again, and no other thread ever looks. So as long as the LIFO slot has the
- * next task, the one just polled stays NOTIFIED, and lingers. If the next poll wakes it, it is queued as it is;
- * if not, it is made idle behind that poll, and the worker does without for a while: it was of no use.
+ * Two tasks of one worker that talk to each other wake each other in every poll: one locked instruction
+ * makes a task idle, another one NOTIFIED again, and no other thread ever looks. So as long as the LIFO slot
+ * has the next task, the one just polled stays NOTIFIED, and lingers. If the next poll wakes it, it is queued
+ * as it is; if not, it is made idle behind that poll, and the worker does without for a while: it was of no
+ * use.
  *
  * A wake by another thread finds NOTIFIED and sets AGAIN, as during a poll, and whoever makes the task idle
- * finds that and queues it. That may be late, as it waits for the end of another task's poll. So the waker looks
- * where the task lingers; if that poll does not end within some microseconds it takes the task from there, and
- * makes it idle itself. `linger` is a slot as lifo.h's is: the owner pays nothing for thieves. The waker may
- * miss a task that begins to linger just then; that one is taken at a beat, like what is in the LIFO slot.
+ * finds that and queues it. That may be late, as it waits for the end of another task's poll. So the waker
+ * looks where the task lingers; if that poll does not end within some microseconds it takes the task from
+ * there, and makes it idle itself. `linger` is a slot as lifo.h's is: the owner pays nothing for thieves. The
+ * waker may miss a task that begins to linger just then; that one is taken at a beat, like what is in the
+ * LIFO slot.
  *
  * A dump, for which a task is idle or queued, takes all that linger first (ki_multi_look), and while one is
  * made none does.   worker: store linger; light; load looks     dump: looks + 1; heavy barrier; load linger
